@@ -1,0 +1,143 @@
+"""The command line: from arguments, environment and configuration file to `Settings`."""
+
+import asyncio
+import dataclasses
+import logging
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from server import __version__
+from server.app import run
+from server.errors import StartError
+from server.settings import Settings
+
+PREFIX = "RIACHO"
+"""What the names of environment variables begin with."""
+
+
+def main() -> None:
+    """Run the server; what prevents it is one line on stderr and exit code 2."""
+    try:
+        code = command.main(prog_name="python -m server", standalone_mode=False)
+    except click.Abort:
+        code = 130
+    except click.UsageError as error:
+        click.echo(f"riacho: {error.format_message()} See python -m server --help.", err=True)
+        code = 2
+    except (click.ClickException, StartError) as error:
+        click.echo(f"riacho: {error}", err=True)
+        code = 2
+    sys.exit(code)
+
+
+def _option(field: "dataclasses.Field[Any]") -> click.Option:
+    """The option that sets one field of `Settings`."""
+    name = field.name.replace("_", "-")
+    least, most = field.metadata["least"], field.metadata["most"]
+    kind: Any = str
+    if field.type is int:
+        kind = click.IntRange(least, most)
+    elif field.type is float:
+        kind = _Seconds(least, most)
+    flag = field.type is bool
+    return click.Option(
+        [f"--{name}/--no-{name}" if flag else f"--{name}"],
+        type=None if flag else kind,
+        default=field.default,
+        multiple=isinstance(field.default, tuple),
+        help=field.metadata["help"],
+        envvar=f"{PREFIX}_{field.name.upper()}",
+        show_default=bool(field.default) and not isinstance(field.default, tuple),
+        show_envvar=True,
+    )
+
+
+class _Seconds(click.FloatRange):
+    """A range of numbers to which nan does not belong."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+def _read_config(context: click.Context, param: click.Parameter, path: Path | None) -> None:
+    """Take the keys of a TOML file as defaults of the options."""
+    if path is None:
+        return
+    try:
+        values = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise click.BadParameter(f"{path}: {error}") from None
+    values = {key.replace("-", "_"): value for key, value in values.items()}
+    known = {field.name for field in dataclasses.fields(Settings)}
+    for key in values.keys() - known:
+        raise click.BadParameter(f"{path}: there is no setting {key!r}.")
+    context.default_map = values
+
+
+def _show_version(context: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"riacho {__version__}")
+        context.exit()
+
+
+def _run(**values: Any) -> None:
+    settings = Settings(**values)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("sh").setLevel(logging.WARNING)
+    asyncio.run(run(settings, lambda url: _announce(settings, url)))
+
+
+def _announce(settings: Settings, url: str) -> None:
+    what = f"{settings.log_path}"
+    if settings.writes_log:
+        what += f", written here every {settings.writer_interval:g} s"
+    click.echo(f"Riacho streams {what}")
+    for path, meaning in (
+        ("/", "the pages"),
+        ("/stream-logs", "the log's lines as events"),
+        ("/stream-numbers", "numbers as events"),
+        ("/slow-numbers", "a page that arrives in pieces"),
+    ):
+        click.echo(f"  {url}{path:<17} {meaning}")
+    click.echo("Ctrl+C stops it.")
+
+
+command = click.Command(
+    "riacho",
+    callback=_run,
+    params=[
+        click.Argument(["log"], required=False, type=click.Path(path_type=Path)),
+        *(_option(field) for field in dataclasses.fields(Settings) if field.metadata),
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            is_eager=True,
+            expose_value=False,
+            callback=_read_config,
+            envvar=f"{PREFIX}_CONFIG",
+            show_envvar=True,
+            help="TOML file with settings: the names of the options are its keys.",
+        ),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+            help="Show the version and exit.",
+        ),
+    ],
+    help="""Stream the lines of LOG as server-sent events.
+
+    Without LOG: the demo, which writes logs/log_gerado.log and streams it.
+    An option wins over its environment variable, and that over the file of --config.
+    """,
+    context_settings={"max_content_width": 100},
+)

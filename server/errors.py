@@ -1,0 +1,5 @@
+"""What stops the server from starting."""
+
+
+class StartError(Exception):
+    """One line for the user: it names what is wrong and the remedy."""

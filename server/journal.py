@@ -1,0 +1,142 @@
+"""The shared recent past of a log in memory: encoded once, read by every client."""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import AsyncIterator
+
+from server.logfile import Block, Cursor, LogFile, gap
+from server.position import Position
+
+_ENOUGH = 256 * 1024
+"""Bytes of frames that one read gives, give or take a block."""
+
+
+class Journal:
+    """The events of `log`, of which up to `memory` bytes are kept.
+
+    Whoever is further behind is read for from the log's files, so a slow client costs
+    no memory.
+    """
+
+    def __init__(self, log: LogFile, memory: int) -> None:
+        self.log = log
+        self._memory = memory
+        self._size = 0
+        self._blocks: list[Block] = []
+        self._places: list[tuple[int, int]] = []  # where each block begins
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    async def follow(self) -> None:
+        """Keep up with the log, for ever."""
+        await self.log.follow(self._append)
+
+    # --- where a client begins --------------------------------------------------
+
+    async def events(
+        self, last_event_id: str | None, backlog: int, from_start: bool = False
+    ) -> AsyncIterator[bytes]:
+        """Frames after the event `last_event_id`, for ever, at the pace they are asked for.
+
+        Without an id they begin `backlog` lines before the live end, or at the oldest
+        line there is. An id that the log does not hold gets a `gap` event and the
+        oldest line there is.
+        """
+        if last_event_id is not None:
+            position = Position.parse(last_event_id)
+            cursor = await self._find(position) if position else None
+            if cursor is None:
+                cursor = await self.log.oldest()
+                yield gap(last_event_id, cursor, "not in the log", None)
+        elif from_start:
+            cursor = await self.log.oldest()
+        else:
+            cursor = await self.log.back(backlog)
+        while True:
+            frames, cursor = await self.read(cursor)
+            yield frames
+
+    async def _find(self, position: Position) -> Cursor | None:
+        for block in reversed(self._blocks):
+            if block.before.position.offset < position.offset <= block.after.position.offset:
+                if block.after.position == position:
+                    return block.after
+                if _after(block, position) is not None:
+                    return Cursor(block.before.generation, position)
+        return await self.log.find(position)
+
+    # --- reading ----------------------------------------------------------------
+
+    async def read(self, cursor: Cursor) -> tuple[bytes, Cursor]:
+        """Whole frames after `cursor`, and the place after them; waits when there are none."""
+        if self._is_live(cursor):
+            while self._is_live(cursor):
+                await self._wait()
+        else:
+            await asyncio.sleep(0)  # one who catches up lets the others have their turn
+        generation, position = cursor
+        place = (generation.number, position.offset)
+        index = bisect_left(self._places, place)
+        limit = None
+        if index < len(self._blocks):
+            block = self._blocks[index]
+            if block.before == cursor:
+                return self._gather(index)
+            if block.before.generation is generation:
+                limit = block.before.position.offset
+        if index and self._blocks[index - 1].before.generation is generation:
+            block = self._blocks[index - 1]
+            frames = _after(block, position)
+            if frames:
+                return frames, block.after
+        return await self.log.read(cursor, limit)
+
+    def _is_live(self, cursor: Cursor) -> bool:
+        """Whether nothing stands after `cursor` yet."""
+        generation, end = self.log.end
+        return cursor.generation is generation and cursor.position.offset >= end.offset
+
+    def _gather(self, index: int) -> tuple[bytes, Cursor]:
+        """Enough blocks from `index` on, joined."""
+        size, stop = 0, index
+        while stop < len(self._blocks) and size < _ENOUGH:
+            size += len(self._blocks[stop].frames)
+            stop += 1
+        blocks = self._blocks[index:stop]
+        frames = blocks[0].frames if len(blocks) == 1 else b"".join(b.frames for b in blocks)
+        return frames, blocks[-1].after
+
+    async def _wait(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiting.discard(waiter)
+
+    def _append(self, block: Block) -> None:
+        self._blocks.append(block)
+        self._places.append((block.before.generation.number, block.before.position.offset))
+        self._size += len(block.frames)
+        if self._size > self._memory:
+            self._evict()
+        waiting, self._waiting = self._waiting, set()
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _evict(self) -> None:
+        """Drop the oldest eighth, so that the lists are not shifted for every block."""
+        index = 0
+        while self._size > self._memory * 7 // 8 and index < len(self._blocks) - 1:
+            self._size -= len(self._blocks[index].frames)
+            index += 1
+        del self._blocks[:index], self._places[:index]
+
+
+def _after(block: Block, position: Position) -> bytes | None:
+    """The frames of `block` that follow the line that ends at `position`, None if it has none."""
+    id = b"id: %b\n" % str(position).encode()
+    start = 0 if block.frames.startswith(id) else block.frames.find(b"\n" + id)
+    if start < 0:
+        return None
+    return block.frames[block.frames.index(b"\n\n", start) + 2 :]

@@ -1,0 +1,574 @@
+"""One log through all its generations: followed as it grows, and read back.
+
+A generation is what one file of the log holds from its first byte to its last. Log
+rotation ends one and begins the next. The follower reads the youngest as it grows and
+hands on what is certain to be the log's; readers of older positions read the files
+themselves, wherever rotation has put them.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, ParamSpec, TypeVar
+
+import sh
+
+from server.errors import StartError
+from server.event import fact
+from server.lines import LineEncoder
+from server.position import CONTEXT, HEAD, START, Position
+from server.rotation import File, PackedFile, open_all
+from server.tail import Tail
+
+POLL = 0.1
+"""Seconds between two looks at whether the log's path is still the file that is read."""
+
+STALLED = 1.0
+"""Seconds that tail may leave written bytes unread before another one is started."""
+
+RESTART = 0.5
+"""Least seconds between two starts of tail; meanwhile the file is read without it."""
+
+QUIET = 2.0
+"""Seconds without a write that finish a rotated file whose writers can't be found out."""
+
+QUIET_WRITER = 10.0
+"""The same for a rotated file that a process still has open for writing."""
+
+IDLE = 60.0
+"""Seconds that an older file stays open after it was last read."""
+
+_READ_SIZE = 128 * 1024
+_OPEN_FILES = 16
+_REMEMBERED = 1000
+
+_log = logging.getLogger(__name__)
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class Generation:
+    """What one file of the log holds; `end` and what follows are known once it is finished."""
+
+    def __init__(self, number: int, end: Position | None = None) -> None:
+        self.number = number
+        """Counts the generations that were followed; -1 for one that was only read back."""
+        self.end = end
+        self.turn: Block | None = None
+
+
+class Cursor(NamedTuple):
+    """A place in the log, known to this process: a generation and a position in it."""
+
+    generation: Generation
+    position: Position
+
+
+class Block(NamedTuple):
+    """Whole frames, and the places in the log before and after them."""
+
+    before: Cursor
+    frames: bytes
+    after: Cursor
+
+
+class LogFile:
+    """The log at `path`, its lines clipped to `max_line` bytes.
+
+    Raises StartError if `path` is there and cannot be followed.
+    """
+
+    def __init__(self, path: Path, tail: sh.Command, max_line: int) -> None:
+        self.path = Path(os.path.abspath(path))
+        self.max_line = max_line
+        self._tail_command = tail
+        self._generation = Generation(0)
+        self._file: File | None = None
+        self._encoder = LineEncoder(START, b"", max_line)
+        self._head = b""  # the first HEAD bytes of the generation, as far as they are taken
+        self._older: set[Position] = set()  # where the files before this one end
+        self._finished: OrderedDict[Position, Generation] = OrderedDict()
+        self._readers: OrderedDict[Generation, tuple[File, float]] = OrderedDict()
+        self._check()
+
+    def _check(self) -> None:
+        try:
+            File.open(self._target())
+        except FileNotFoundError:
+            if not self.path.parent.is_dir():
+                raise StartError(
+                    f"{self.path}: its directory does not exist: create {self.path.parent}"
+                ) from None
+        except OSError as error:
+            if self.path.is_dir():
+                problem = "is a directory: name a log file in it"
+            elif error.errno in (errno.EINVAL, errno.ENXIO):
+                problem = "is not a regular file: name a file that a program appends to"
+            elif error.errno == errno.EACCES:
+                problem = "cannot be read: give this user read permission"
+            else:
+                problem = f"cannot be opened ({error.strerror}): name a log file"
+            raise StartError(f"{self.path} {problem}") from None
+
+    def _target(self) -> Path:
+        """The file that the log's path names now, symbolic links followed."""
+        return Path(os.path.realpath(self.path))
+
+    @property
+    def end(self) -> Cursor:
+        """Where the last line that was read ends: the live end of the log."""
+        return Cursor(self._generation, self._encoder.position)
+
+    # --- places in the log ------------------------------------------------------
+
+    async def oldest(self) -> Cursor:
+        """The start of the oldest generation that is on disk."""
+        file = await _patiently(self._open_oldest)
+        return Cursor(self._adopt(file) if file else self._generation, START)
+
+    def _open_oldest(self) -> File | None:
+        """The oldest file that holds anything, None if that is the one being followed."""
+        for file in open_all(self._target()):
+            if self._is_followed(file) or file.path == self._target():
+                return None
+            if file.size:
+                return _plain(file)
+        return None
+
+    async def back(self, lines: int) -> Cursor:
+        """The place `lines` lines before the live end, at the most the generation's start."""
+        generation, end = self.end
+        file = self._file
+        if file is None or lines == 0:
+            return self.end
+        start = await asyncio.to_thread(_lines_before, file, end.offset, lines)
+        position = file.position(start)
+        return Cursor(generation, position) if position else self.end
+
+    async def find(self, position: Position) -> Cursor | None:
+        """The place that `position` names, None if no file of the log holds it any more."""
+        if position == START:
+            return await self.oldest()
+        if self._file and self._file.holds(position):
+            return Cursor(self._generation, position)
+        for generation, (older, _) in self._readers.items():
+            if older.holds(position):
+                return Cursor(generation, position)
+        file = await _patiently(self._search, position)
+        return Cursor(self._adopt(file), position) if file else None
+
+    def _search(self, position: Position) -> File | None:
+        """The file that holds `position` and is not the one being followed."""
+        # Youngest first: what is truncated by now was copied before, so the copy is seen.
+        for file in reversed(open_all(self._target())):
+            if self._is_followed(file):
+                continue
+            if isinstance(file, PackedFile) and not file.may_hold(position):
+                continue
+            plain = _plain(file)
+            if plain.holds(position):
+                return plain
+        return None
+
+    def _is_followed(self, file: File) -> bool:
+        return self._file is not None and file.identity == self._file.identity
+
+    async def describe(self) -> dict[str, object]:
+        """What this log is: its name, size in bytes, number of files, and where it ends."""
+        files = await _patiently(open_all, self._target())
+        return {
+            "name": self.path.name,
+            "size": self._file.size if self._file else 0,
+            "generations": len(files),
+            "start": str(START),
+            "end": str(self.end.position),
+        }
+
+    # --- reading back -----------------------------------------------------------
+
+    async def read(self, cursor: Cursor, limit: int | None = None) -> tuple[bytes, Cursor]:
+        """Frames that follow `cursor`, from disk, and the place after them.
+
+        Reads no further than to the offset `limit` in the cursor's generation, if
+        given. Where the generation is no longer on disk, the frames are a `gap` event
+        and the place is the start of the next generation.
+        """
+        generation, position = cursor
+        while True:
+            end = (generation.end or self.end.position).offset
+            if position.offset >= end:
+                return await self._turn(generation)
+            file = self._open_file(generation)
+            if file:
+                stop = end if limit is None else min(limit, end)
+                frames, after = await self._encode(file, position, stop)
+                # what was read stood there before this check, so it is the log's
+                if frames and file.holds(position):
+                    return frames, Cursor(generation, after)
+                self._readers.pop(generation, None)
+            file = await _patiently(self._search, position)
+            if file is None:
+                return await self._gap(cursor)
+            if generation is not self._generation:
+                self._keep(generation, file)
+
+    async def _encode(self, file: File, start: Position, end: int) -> tuple[bytes, Position]:
+        before = file.read(max(0, start.offset - CONTEXT), min(start.offset, CONTEXT))
+        encoder = LineEncoder(start, before, self.max_line)
+        frames = b""
+        while not frames and encoder.taken < end:
+            length = min(_READ_SIZE, end - encoder.taken)
+            data = await asyncio.to_thread(file.read, encoder.taken, length)
+            if not data:
+                break
+            frames = encoder.feed(data)
+        if encoder.taken == end:
+            frames += encoder.finish()
+        return frames, encoder.position
+
+    async def _turn(self, generation: Generation) -> tuple[bytes, Cursor]:
+        """The step from the end of a finished generation to the next one."""
+        if generation.turn is None:
+            assert generation.end is not None
+            file = self._open_file(generation)
+            step = await _patiently(self._find_next, file, generation.end, None)
+            if generation.turn is None:  # nobody else has linked it meanwhile
+                _link(generation, self._cursor_after(step), "rotated")
+        assert generation.turn is not None
+        return generation.turn.frames, generation.turn.after
+
+    def _cursor_after(self, step: "_Step | None") -> Cursor:
+        if step is None or (step.file.path == self._target() and not self._is_followed(step.file)):
+            return Cursor(self._generation, START)
+        if self._is_followed(step.file):
+            return Cursor(self._generation, step.start)
+        return Cursor(self._adopt(step.file), step.start)
+
+    async def _gap(self, cursor: Cursor) -> tuple[bytes, Cursor]:
+        generation, position = cursor
+        while generation is self._generation:
+            await asyncio.sleep(POLL)  # until the follower has found out
+        following = generation.turn.after if generation.turn else await self.oldest()
+        lost = generation.end.offset - position.offset if generation.end else None
+        return gap(str(position), following, "no longer on disk", lost), following
+
+    def _adopt(self, file: File) -> Generation:
+        """The generation that an older file holds, whether known before or not."""
+        end = file.position(file.size) or START
+        generation = self._finished.get(end)
+        if generation is None:
+            generation = Generation(-1, end)
+            self._remember(generation, end)
+        self._keep(generation, file)
+        return generation
+
+    def _remember(self, generation: Generation, end: Position) -> None:
+        self._finished[end] = generation
+        while len(self._finished) > _REMEMBERED:
+            self._finished.popitem(last=False)
+
+    def _open_file(self, generation: Generation) -> File | None:
+        if generation is self._generation:
+            return self._file
+        if generation not in self._readers:
+            return None
+        file, _ = self._readers[generation]
+        self._keep(generation, file)
+        return file
+
+    def _keep(self, generation: Generation, file: File) -> None:
+        """Keep an older file open for those who read it back."""
+        self._readers[generation] = (file, time.monotonic())
+        self._readers.move_to_end(generation)
+        if len(self._readers) > _OPEN_FILES:
+            self._readers.popitem(last=False)
+
+    def _drop_idle(self) -> None:
+        """Close older files that nobody reads, so that what is deleted frees its disk space."""
+        while self._readers:
+            generation, (_, used) = next(iter(self._readers.items()))
+            if time.monotonic() - used < IDLE:
+                break
+            del self._readers[generation]
+
+    # --- following --------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Find the log and its live end. What comes after it is what `follow` hands on."""
+        file = await _patiently(self._open_youngest)
+        if file is None:
+            _log.warning("%s does not exist yet: waiting for it", self.path)
+        else:
+            self._read_from(file, await asyncio.to_thread(_last_line_end, file))
+
+    def _open_youngest(self) -> File | None:
+        """The file to follow: the log's, or the one before it while that has a writer."""
+        files = open_all(self._target())
+        live = files.pop() if files and files[-1].path == self._target() else None
+        if files and not isinstance(files[-1], PackedFile) and files[-1].has_writer():
+            live = files.pop()
+        self._older = _ends(files)
+        return live
+
+    def _read_from(self, file: File, position: Position) -> None:
+        """Go on at `position` of `file`."""
+        offset = position.offset
+        before = file.read(max(0, offset - CONTEXT), min(offset, CONTEXT))
+        self._file = file
+        self._head = file.read(0, min(offset, HEAD))
+        self._encoder = LineEncoder(position, before, self.max_line)
+
+    async def follow(self, publish: Callable[[Block], None]) -> None:
+        """Read the log as it grows, for ever, and publish each block as soon as it is certain.
+
+        A block is certain when the bytes that tail handed over stand in the file where
+        they should, and what stood before them still does.
+        """
+        while True:
+            if self._file is None:
+                self._file = await self._wait_for_file()
+            if await self._read_to_end(self._file, publish):
+                before = self.end
+                _publish(publish, before, self._encoder.finish(), self.end)
+                await self._begin_next(self._file, publish)
+            else:
+                await self._recover(publish)
+
+    async def _wait_for_file(self) -> File:
+        while True:
+            file = await _patiently(self._open_youngest)
+            if file:
+                return file
+            await asyncio.sleep(POLL)
+
+    async def _read_to_end(self, file: File, publish: Callable[[Block], None]) -> bool:
+        """Read on until the generation is finished (True) or is not what it was (False)."""
+        tail: Tail | None = None
+        started = read_last = -float("inf")
+        try:
+            while True:
+                now = time.monotonic()
+                live = self._is_live(file)
+                file.was_live |= live
+                if live and tail is None and now - started >= RESTART:
+                    tail, started = Tail(self._tail_command, self.path, self._encoder.taken), now
+                    read_last = now
+                if tail and live:
+                    data = await tail.read(POLL)
+                else:
+                    data = file.read(self._encoder.taken, _READ_SIZE)
+                    await asyncio.sleep(0 if data else POLL)
+                if data:
+                    read_last = time.monotonic()
+                    if self._take(file, data, publish):
+                        continue
+                if not self._is_unchanged(file):
+                    return False
+                quiet = time.monotonic() - read_last
+                stalled = quiet > STALLED and file.size > self._encoder.taken
+                if tail and (data is None or data or not live or stalled):
+                    # it was ended, reads another file, is not wanted or does not go on
+                    tail.stop()
+                    tail = None
+                if not live and not data and self._is_finished(file, quiet):
+                    return True
+                self._drop_idle()
+        finally:
+            if tail:
+                tail.stop()
+
+    def _is_live(self, file: File) -> bool:
+        """Whether the log's path names the file that is being read."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == file.identity
+
+    def _take(self, file: File, data: bytes, publish: Callable[[Block], None]) -> bool:
+        """Publish the lines that `data` completes, unless the file says otherwise."""
+        if file.read(self._encoder.taken, len(data)) != data or not self._is_unchanged(file):
+            return False
+        before = self.end
+        self._head += data[: HEAD - len(self._head)]
+        _publish(publish, before, self._encoder.feed(data), self.end)
+        return True
+
+    def _is_unchanged(self, file: File) -> bool:
+        """Whether all that was taken from the file still stands there."""
+        position, unfinished = self._encoder.position, self._encoder.unfinished
+        return (
+            file.size >= self._encoder.taken
+            and file.holds(position)
+            and file.read(position.offset, len(unfinished)) == unfinished
+        )
+
+    def _is_finished(self, file: File, quiet: float) -> bool:
+        """Whether another file has taken the log's path and nothing more comes to this one."""
+        try:
+            File.open(self._target())
+        except OSError:
+            return False
+        writer = file.has_writer()
+        if writer is not False and quiet < (QUIET_WRITER if writer else QUIET):
+            return False
+        if file.size > self._encoder.taken:
+            return False
+        if writer:
+            _log.warning("%s was rotated, but its writer keeps the old file open", self.path)
+        return True
+
+    async def _recover(self, publish: Callable[[Block], None]) -> None:
+        """Go on after the file being read was truncated or written anew."""
+        position = self._encoder.position
+        copy = await _patiently(self._search, position) if position != START else None
+        if copy:
+            self._read_from(copy, position)
+        else:
+            await self._begin_next(None, publish)
+
+    async def _begin_next(self, file: File | None, publish: Callable[[Block], None]) -> None:
+        """Finish this generation, which `file` holds if it is still there, and begin the next."""
+        finished, end = self.end
+        past = _Past(self._older, self._head)
+        while (step := await _patiently(self._find_next, file, end, past)) is None:
+            await asyncio.sleep(POLL)
+        name = "truncated" if self._is_followed(step.file) else "rotated"
+        finished.end = end
+        self._remember(finished, end)
+        if file:
+            self._keep(finished, file)
+        self._older = step.older | {end}
+        self._generation = Generation(finished.number + 1)
+        self._read_from(step.file, step.start)
+        publish(_link(finished, self.end, name))
+
+    def _find_next(self, file: File | None, end: Position, past: "_Past | None") -> "_Step | None":
+        """The file that follows the generation that ends at `end`, None if there is none yet.
+
+        `file` holds that generation, if it is at hand. Where it has no name any more,
+        `past` tells which files came before.
+        """
+        files = open_all(self._target())
+        named = [index for index, other in enumerate(files) if file and file.is_same(other)]
+        same = named or [index for index, other in enumerate(files) if _holds_all(other, end)]
+        for index in range(same[-1] + 1 if same else 0, len(files)):
+            live = files[index].path == self._target()
+            if not live and (not files[index].size or (past and past.includes(files[index]))):
+                continue
+            following = _plain(files[index])
+            if not live and past and not same and past.includes(following, end):
+                continue
+            # A file that holds all of the one before is a copy of the log whose original
+            # goes on, or a log that an editor wrote anew; unless that one still has a
+            # name of its own, given to it by a rotation.
+            renamed = named and file and file.was_live
+            goes_on = end != START and not renamed and following.holds(end)
+            return _Step(following, end if goes_on else START, _ends(files[:index]))
+        return None
+
+
+class _Step(NamedTuple):
+    """From one generation to the next."""
+
+    file: File
+    start: Position
+    older: set[Position]  # where the files before it end
+
+
+class _Past(NamedTuple):
+    """What is known of a generation and of those before it, when its file has no name."""
+
+    older: set[Position]  # where the files before it end
+    head: bytes  # its first HEAD bytes
+
+    def includes(self, file: File, end: Position | None = None) -> bool:
+        """Whether `file` is older, or a copy of the generation that ends before `end`."""
+        if file.position(file.size) in self.older:
+            return True
+        return (
+            end is not None
+            and file.size < end.offset
+            and file.read(0, HEAD) == self.head[: file.size]
+        )
+
+
+def gap(before: str | None, after: Cursor, why: str, lost: int | None) -> bytes:
+    """The frame that tells a client what it will not get."""
+    id = str(after.position)
+    return fact("gap", id=id, **{"from": before, "to": id, "bytes": lost, "why": why})
+
+
+def _link(finished: Generation, following: Cursor, name: str) -> Block:
+    assert finished.end is not None
+    before = Cursor(finished, finished.end)
+    finished.turn = Block(before, fact(name, **{"from": str(finished.end)}), following)
+    return finished.turn
+
+
+def _publish(
+    publish: Callable[[Block], None], before: Cursor, frames: bytes, after: Cursor
+) -> None:
+    if frames:
+        publish(Block(before, frames, after))
+
+
+def _plain(file: File) -> File:
+    return file.unpack() if isinstance(file, PackedFile) else file
+
+
+def _holds_all(file: File, end: Position) -> bool:
+    """Whether `file` holds a generation that ends at `end`, and nothing else."""
+    if end == START:
+        return False
+    if isinstance(file, PackedFile):
+        return file.may_hold(end) and file.unpack().ends_at(end)
+    return file.ends_at(end)
+
+
+def _ends(files: list[File]) -> set[Position]:
+    return {end for file in files if file.size and (end := file.position(file.size))}
+
+
+def _last_line_end(file: File) -> Position:
+    """Where the last whole line of `file` ends."""
+    return file.position(_lines_before(file, file.size, 0)) or START
+
+
+def _lines_before(file: File, end: int, lines: int) -> int:
+    """Where the last `lines` lines before `end` begin; for 0, where the last whole one ends."""
+    start = end
+    wanted = lines + 1
+    while start > 0:
+        length = min(_READ_SIZE, start)
+        data = file.read(start - length, length)
+        start -= length
+        found = data.count(b"\n")
+        if found < wanted:
+            wanted -= found
+            continue
+        cut = len(data)
+        for _ in range(wanted):
+            cut = data.rindex(b"\n", 0, cut)
+        return start + cut + 1
+    return 0
+
+
+async def _patiently(
+    function: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
+) -> _Result:
+    """Call `function` in a thread, again and again while the machine is short of something."""
+    while True:
+        try:
+            return await asyncio.to_thread(function, *args, **kwargs)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOSPC):
+                raise
+            _log.warning("trying again in a moment: %s", error)
+            await asyncio.sleep(STALLED)

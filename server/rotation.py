@@ -1,0 +1,227 @@
+"""The files of a log: the one at its path, and those it was rotated to.
+
+Rotated files stand beside the log and carry its name with a number or a date, as
+logrotate(8), Python's logging.handlers and the kubelet name them: `app.log.1`,
+`app.log-20261122`, `app.log.2026-11-22_10`, `app-20261122.log`. Compressed ones have
+`.gz`, `.bz2`, `.xz` or `.zst` behind that.
+"""
+
+import bz2
+import errno
+import fcntl
+import gzip
+import importlib
+import logging
+import lzma
+import os
+import re
+import shutil
+import signal
+import stat
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, Self
+from zlib import crc32
+
+from server.position import HEAD, Position
+
+Identity = tuple[int, int]
+"""Device and inode of a file."""
+
+_F_SETSIG = 10  # fcntl(2); Python has no name for it
+
+# what the standard library raises for compressed files that are cut short or damaged
+_DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
+
+_log = logging.getLogger(__name__)
+
+
+class File:
+    """A regular file, open for reading: it stays this one, whatever becomes of its name.
+
+    It is closed when nobody holds it any more, so that no reader, in whatever thread,
+    can find another file behind its descriptor.
+    """
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        status = os.fstat(descriptor)
+        self.identity: Identity = (status.st_dev, status.st_ino)
+        self.was_live = False
+        """Whether it was once followed at the log's own path."""
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Raises OSError; errno EINVAL if `path` is no regular file."""
+        # O_NONBLOCK: to open a FIFO must not wait for a writer
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = cls(os.open(path, flags), path)
+        if not stat.S_ISREG(os.fstat(file._descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return file
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes at `offset`, fewer than `length` only at the end of the file."""
+        return os.pread(self._descriptor, length, offset)
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self._descriptor).st_size
+
+    def is_same(self, other: "File") -> bool:
+        return self.identity == other.identity
+
+    def position(self, offset: int) -> Position | None:
+        """The position at `offset`, None if the file is shorter."""
+        return Position.at(offset, self.read)
+
+    def holds(self, position: Position) -> bool:
+        """Whether the file holds what stood before `position` when that was taken."""
+        return self.position(position.offset) == position
+
+    def ends_at(self, position: Position) -> bool:
+        return self.size == position.offset and self.holds(position)
+
+    def has_writer(self) -> bool | None:
+        """Whether some process has it open for writing; None if that can't be found out.
+
+        A read lease is granted only while nobody has (fcntl(2), "Leases"). It is
+        given back at once; should a writer come in that moment, the signal is one
+        that is ignored.
+        """
+        if not hasattr(fcntl, "F_SETLEASE"):
+            return None
+        try:
+            fcntl.fcntl(self._descriptor, _F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError as error:
+            return True if error.errno == errno.EAGAIN else None
+        fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return False
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+class PackedFile(File):
+    """A compressed file; `unpack` gives what it holds."""
+
+    def may_hold(self, position: Position) -> bool:
+        """Whether it begins as the file that `position` was taken from."""
+        try:
+            with self._unpacked() as unpacked:
+                head = unpacked.read(min(position.offset, HEAD))
+        except _DAMAGED:
+            return False
+        return (len(head), crc32(head)) == (min(position.offset, HEAD), position.head)
+
+    def unpack(self) -> File:
+        """Its content as a file of its own, which has no name. Of a damaged one, what is whole."""
+        with self._unpacked() as unpacked, tempfile.TemporaryFile() as file:
+            try:
+                shutil.copyfileobj(unpacked, file, 1 << 16)
+            except _DAMAGED as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
+                _log.warning("%s is damaged: %s", self.path, error)
+            file.flush()
+            return File(os.dup(file.fileno()), self.path)
+
+    def _unpacked(self) -> IO[bytes]:
+        file = os.fdopen(os.dup(self._descriptor), "rb")
+        file.seek(0)
+        unpacked: IO[bytes] = _UNPACKERS[self.path.suffix](file)
+        return unpacked
+
+
+def _open_zst(file: IO[bytes]) -> IO[bytes]:
+    return importlib.import_module("zstandard").open(file)  # type: ignore[no-any-return]
+
+
+_UNPACKERS: dict[str, Callable[[IO[bytes]], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": _open_zst,
+}
+
+# A number of at most three digits counts rotations; anything longer is a date or a time.
+_MARK = re.compile(r"(?:[.-](?P<number>\d{1,3})|[.-](?P<date>\d[\d_.:T-]{3,}\d))")
+
+
+def rotated(log: Path) -> list[Path]:
+    """The rotated files of `log` that are there now, oldest first.
+
+    Where a file stands both plain and compressed, the compression is not finished:
+    the plain one counts.
+    """
+    found: dict[tuple[int, str, int], Path] = {}
+    try:
+        names = os.listdir(log.parent)
+    except FileNotFoundError:
+        return []
+    for name in sorted(names, key=len):
+        plain, packing = (name, "")
+        if Path(name).suffix in _UNPACKERS:
+            plain, packing = Path(name).stem, Path(name).suffix
+        age = _age(plain, log)
+        if age and (not packing or age not in found):
+            found[age] = log.parent / name
+    return [found[age] for age in sorted(found)]
+
+
+def _age(name: str, log: Path) -> tuple[int, str, int] | None:
+    """A key that sorts rotated files of `log` oldest first, None for any other file."""
+    for before, after in ((log.name, ""), (log.stem, log.suffix)):
+        if name.startswith(before) and name.endswith(after) and len(name) > len(before + after):
+            match = _MARK.fullmatch(name[len(before) : len(name) - len(after) or None])
+            if match and match["date"]:
+                return (0, match["date"], 0)
+            if match:
+                return (1, "", -int(match["number"]))
+    return None
+
+
+Listing = list[tuple[Path, Identity]]
+
+
+def listing(log: Path) -> Listing:
+    """All files of a log with their identities, oldest first; the log itself last, if there."""
+    found = []
+    for path in [*rotated(log), log]:
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((path, (status.st_dev, status.st_ino)))
+    return found
+
+
+def open_all(log: Path) -> list[File]:
+    """All files of a log that can be read, oldest first, opened while no rotation went on.
+
+    Raises OSError, errno EAGAIN if rotations kept coming in between.
+    """
+    for _ in range(10):
+        before = listing(log)
+        files = []
+        try:
+            for path, identity in before:
+                packed = path != log and path.suffix in _UNPACKERS
+                try:
+                    file = (PackedFile if packed else File).open(path)
+                except PermissionError:
+                    continue
+                if file.identity != identity:
+                    break
+                files.append(file)
+            else:
+                if listing(log) == before:
+                    return files
+        except FileNotFoundError:
+            continue
+    raise OSError(errno.EAGAIN, "the log is being rotated again and again", str(log))

@@ -1,0 +1,74 @@
+"""What can be set: each setting with its default, its bounds and its help, declared here once.
+
+The command line, the environment and the configuration file are read elsewhere; here
+is what they mean.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+DEMO_LOG = Path("logs/log_gerado.log")
+"""What the demo writes and streams."""
+
+
+def _setting(
+    default: Any, help: str, *, least: float | None = None, most: float | None = None
+) -> Any:
+    return field(default=default, metadata={"help": help, "least": least, "most": most})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a server."""
+
+    log: Path | None = None
+    """The log to stream; None for the demo's."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(8000, "Port to listen on; 0 takes one that is free.", least=0, most=65535)
+    log_writer: bool = _setting(None, "Write the demo's log. Default: only if no LOG is named.")
+    writer_interval: float = _setting(
+        0.3, "Seconds between two lines of the demo's log.", least=0.001, most=3600
+    )
+    retry: int = _setting(
+        3000, "Milliseconds after which a client reconnects.", least=0, most=3_600_000
+    )
+    keep_alive: float = _setting(
+        15.0, "Seconds of silence after which a comment is sent.", least=0.1, most=3600
+    )
+    backlog: int = _setting(
+        10, "Lines before the live end that a new client gets.", least=0, most=1_000_000
+    )
+    max_line: int = _setting(
+        1024 * 1024,
+        "Bytes of a line that are sent; the rest of a longer one is clipped.",
+        least=8192,
+        most=64 * 1024 * 1024,
+    )
+    memory: int = _setting(
+        16 * 1024 * 1024,
+        "Bytes of recent events to keep in memory; older ones are read from the log.",
+        least=1024 * 1024,
+        most=16 * 1024**3,
+    )
+    allow_origin: tuple[str, ...] = _setting(
+        (), "Origin of a page that may read the streams, `*` for any, `null` for files."
+    )
+
+    @property
+    def is_demo(self) -> bool:
+        return self.log is None
+
+    @property
+    def log_path(self) -> Path:
+        return self.log or DEMO_LOG
+
+    @property
+    def writes_log(self) -> bool:
+        return self.is_demo if self.log_writer is None else self.log_writer
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """The demo has no secrets and lets any page read it, one opened from disk too."""
+        return self.allow_origin or (("*",) if self.is_demo else ())

@@ -1,0 +1,87 @@
+"""GNU tail, run by `sh`: what is appended to a file, as it is appended.
+
+This is the only file that knows `sh`. Tail writes straight into a pipe that
+Tornado reads, without a thread or a Python line in between; when nobody reads, the
+pipe fills and tail waits.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import sh
+from tornado.iostream import PipeIOStream, StreamClosedError
+
+from server.errors import StartError
+
+_READ_SIZE = 256 * 1024
+
+
+def find_tail() -> sh.Command:
+    """The command that is GNU tail: `tail`, or `gtail` where that is another one.
+
+    Raises StartError where there is none. BusyBox's and BSD's tail cannot follow by
+    descriptor or end with a process; see tail(1) of GNU coreutils for both options.
+    """
+    for name in ("tail", "gtail"):
+        try:
+            command = sh.Command(name)
+            if "GNU coreutils" in command("--version", _tty_out=False):
+                return command
+        except (sh.CommandNotFound, sh.ErrorReturnCode):
+            continue
+    raise StartError("GNU tail is not installed: install the package coreutils")
+
+
+class Tail:
+    """One running tail that follows the file at `path` from the byte at `offset` on.
+
+    It follows the file that it opened, wherever that is renamed to, and ends with
+    this process, however this process ends.
+    """
+
+    def __init__(self, command: sh.Command, path: Path, offset: int) -> None:
+        reader, writer = os.pipe()
+        try:
+            with open(os.devnull, "r+b", buffering=0) as null:
+                self._process = command(
+                    f"--bytes=+{offset + 1}",
+                    "--follow=descriptor",
+                    f"--pid={os.getpid()}",
+                    "--",
+                    str(path),
+                    _in=null,
+                    _out=writer,
+                    _err=null,
+                    _bg=True,
+                    _bg_exc=False,
+                    _no_out=True,
+                    _no_err=True,
+                )
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        self._stream = PipeIOStream(reader, max_buffer_size=2 * _READ_SIZE)
+
+        self._reading: asyncio.Future[bytes] | None = None
+
+    async def read(self, timeout: float) -> bytes | None:
+        """The next bytes; none at all after `timeout` seconds, None when tail has ended."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._stream.read_bytes(_READ_SIZE, partial=True))
+        await asyncio.wait({self._reading}, timeout=timeout)
+        if not self._reading.done():
+            return b""
+        reading, self._reading = self._reading, None
+        try:
+            return reading.result()
+        except StreamClosedError:
+            return None
+
+    def stop(self) -> None:
+        """End tail at once; what it has not handed over is dropped."""
+        self._stream.close()
+        if self._process.is_alive():
+            self._process.kill()
