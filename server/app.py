@@ -48,7 +48,7 @@ def make_app(site: Site, journal: Journal) -> Application:
             (r"/stream-numbers", NumberStreamHandler),
             (r"/slow-numbers", SlowNumbersHandler),
             (r"/logs", LogsHandler, {"journal": journal}),
-            (r"/([\w-]+\.(?:html|css|js|svg))?", PageHandler, pages),
+            (r"/(|[\w-]+\.(?:html|css|js|svg))", PageHandler, pages),
         ],
         riacho=site,
     )

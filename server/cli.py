@@ -113,7 +113,7 @@ command = click.Command(
     "riacho",
     callback=_run,
     params=[
-        click.Argument(["log"], required=False, type=click.Path(path_type=Path)),
+        click.Argument(["log"], required=False, type=click.Path(path_type=Path, readable=False)),
         *(_option(field) for field in dataclasses.fields(Settings) if field.metadata),
         click.Option(
             ["--config"],

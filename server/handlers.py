@@ -11,7 +11,7 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
-from server.event import KEEP_ALIVE, MEDIA_TYPE, Event, fact, last_event_id
+from server.event import KEEP_ALIVE, MEDIA_TYPE, fact, last_event_id
 from server.journal import Journal
 from server.numbers import LARGEST, LONGEST_INTERVAL, count, count_after_gap, slow_page
 from server.security import allow_origin_header
@@ -161,7 +161,8 @@ class EventStreamHandler(StreamingHandler):
             self.set_status(204)
             return
         self._set_stream_headers()
-        self.write(Event(retry=self.site.settings.retry).encode() + b": stream opened\n\n")
+        # Without a blank line after it: some clients take one for the end of an event.
+        self.write(b"retry: %d\n: stream opened\n" % self.site.settings.retry)
         self.flush()
         self.sent()
         self._keep_alive()

@@ -20,7 +20,8 @@ _LEAST = 256
 CONTEXT = _PAGE + _LEAST - 1
 """How many bytes before an offset `Position.tail` covers, at the most."""
 
-_TEXT = re.compile("([0-9a-f]{1,16})-([0-9a-f]{1,8})-([0-9a-f]{1,8})")
+# A file's offsets have 63 bits.
+_TEXT = re.compile("([0-7]?[0-9a-f]{1,15})-([0-9a-f]{1,8})-([0-9a-f]{1,8})")
 
 Read = Callable[[int, int], bytes]
 

@@ -1,0 +1,148 @@
+"""The command line: what is wrong is one line on stderr that names it and the remedy."""
+
+import dataclasses
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.settings import Settings
+from tests.running import PATIENCE, Server, following, running
+
+ROOT = Path(__file__).parent.parent
+
+
+def start(cwd: Path, *arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "server", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 2, result
+    assert result.stdout == ""
+    assert re.fullmatch(r"riacho: .+\n", result.stderr), result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "x"], ["--port", "'x'"]),
+        (["--port", "65536"], ["--port", "65536", "65535"]),
+        (["--keep-alive", "nan"], ["--keep-alive", "nan"]),
+        (["--keep-alive", "0"], ["--keep-alive", "0.1"]),
+        (["--writer-interval", "inf"], ["--writer-interval", "inf"]),
+        (["--retry", "-1"], ["--retry", "-1"]),
+        (["--max-line", "10"], ["--max-line", "8192"]),
+        (["--prot", "1"], ["--prot", "--help"]),
+        (["one.log", "two.log"], ["two.log"]),
+        (["--host", "no such host"], ["no such host", "--host"]),
+        (["--config", "none.toml"], ["none.toml"]),
+        (["directory"], ["directory", "is a directory"]),
+        (["fifo"], ["fifo", "not a regular file"]),
+        (["/dev/zero"], ["/dev/zero", "not a regular file"]),
+        (["missing/app.log"], ["missing", "does not exist"]),
+        (["loop"], ["loop", "Too many levels of symbolic links"]),
+    ],
+)
+def test_a_bad_argument_is_named(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    assert_refused(start(tmp_path, *arguments), *words)
+
+
+def test_an_unreadable_log_is_named(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch(0o000)
+    command = [sys.executable, "-m", "server", str(log)]
+    if os.geteuid() == 0:  # root reads everything, unless it lacks the capabilities
+        drop = "-dac_override,-dac_read_search"
+        command = ["setpriv", f"--bounding-set={drop}", f"--inh-caps={drop}", *command]
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path, check=False
+    )
+    assert_refused(result, "app.log", "read permission")
+
+
+def test_a_bad_environment_variable_is_named(tmp_path: Path) -> None:
+    assert_refused(start(tmp_path, RIACHO_PORT="abc"), "RIACHO_PORT", "'abc'")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("port = 'x'", ["port", "'x'"]),
+        ("prot = 1", ["riacho.toml", "'prot'"]),
+        ("port = ", ["riacho.toml"]),
+    ],
+)
+def test_a_bad_configuration_file_is_named(tmp_path: Path, text: str, words: list[str]) -> None:
+    (tmp_path / "riacho.toml").write_text(text)
+    assert_refused(start(tmp_path, "--config", "riacho.toml"), *words)
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (tmp_path / "app.log").touch()
+        assert_refused(start(tmp_path, "app.log", "--port", port), str(port), "in use", "--port")
+
+
+def test_a_missing_gnu_tail_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tail").write_text("#!/bin/sh\necho BusyBox\n")
+    (tmp_path / "tail").chmod(0o755)
+    assert_refused(start(tmp_path, "app.log", PATH=str(tmp_path)), "GNU tail", "coreutils")
+
+
+def test_a_demo_that_cannot_write_says_so(tmp_path: Path) -> None:
+    (tmp_path / "logs").touch()
+    assert_refused(start(tmp_path), "logs/log_gerado.log", "cannot write")
+
+
+def test_an_option_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "riacho.toml").write_text("retry = 1\nkeep-alive = 2\nbacklog = 3\n")
+    env = {"RIACHO_CONFIG": "riacho.toml", "RIACHO_RETRY": "4", "RIACHO_KEEP_ALIVE": "5"}
+    (tmp_path / "app.log").write_text("a\nb\nc\nd\ne\n")
+    with running(tmp_path, "app.log", "--retry", "6", env=env) as server, following(server) as one:
+        assert one.wait_for(3) == ["c", "d", "e"]
+        assert one.parser.retry == 6
+
+
+def test_every_setting_is_an_option_that_help_and_readme_explain(tmp_path: Path) -> None:
+    text = " ".join(start(tmp_path, "--help", COLUMNS="200").stdout.split())
+    readme = (ROOT / "README.md").read_text()
+    for field in dataclasses.fields(Settings):
+        if field.metadata:
+            option = "--" + field.name.replace("_", "-")
+            assert option in text
+            assert f"RIACHO_{field.name.upper()}" in text
+            assert field.metadata["help"] in text
+            assert f"`{option}" in readme, f"README.md does not explain {option}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_is_and_ends_on_a_signal(tmp_path: Path, number: int) -> None:
+    server = Server(tmp_path)
+    assert any(f"{server.url}/stream-logs" in line for line in server.output)
+    assert server.end(number) == 0
+    assert "Traceback" not in server.errors()
+
+
+def test_the_console_script_is_the_same_command(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("riacho")
+    result = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout == start(tmp_path, "--version").stdout
