@@ -4,6 +4,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncIterator
 
+from server.event import Event
 from server.logfile import Block, Cursor, LogFile, gap
 from server.position import Position
 
@@ -51,6 +52,9 @@ class Journal:
             cursor = await self.log.oldest()
         else:
             cursor = await self.log.back(backlog)
+        if self._is_live(cursor):
+            # So that a client that comes back before its first event misses none.
+            yield Event(id=await self.log.id_of(cursor)).encode()
         while True:
             frames, cursor = await self.read(cursor)
             yield frames

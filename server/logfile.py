@@ -151,6 +151,25 @@ class LogFile:
         position = file.position(start)
         return Cursor(generation, position) if position else self.end
 
+    async def id_of(self, cursor: Cursor) -> str:
+        """The id from which a client that comes back goes on at `cursor`.
+
+        The start of a file has nothing to be told by, so that of a younger file is named
+        by the end of the one before it.
+        """
+        if cursor.position == START:
+            file = await _patiently(self._open_previous)
+            if file:
+                return str(file.position(file.size) or START)
+        return str(cursor.position)
+
+    def _open_previous(self) -> File | None:
+        """The youngest rotated file that holds anything."""
+        for file in reversed(open_all(self._target())):
+            if file.size and file.path != self._target() and not self._is_followed(file):
+                return _plain(file)
+        return None
+
     async def find(self, position: Position) -> Cursor | None:
         """The place that `position` names, None if no file of the log holds it any more."""
         if position == START:

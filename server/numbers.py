@@ -16,7 +16,7 @@ async def count(first: int, last: int, interval: float) -> AsyncIterator[bytes]:
     """An event for each number from `first` to `last`, `interval` seconds apart, then `close`."""
     for number in range(first, last + 1):
         yield Event(str(number), id=str(number)).encode()
-        await asyncio.sleep(interval)
+        await asyncio.sleep(interval if number < last else 0)
     yield fact("close", reason="finished", last=last)
 
 

@@ -20,7 +20,8 @@ import signal
 import stat
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 from zlib import crc32
@@ -130,11 +131,12 @@ class PackedFile(File):
             file.flush()
             return File(os.dup(file.fileno()), self.path)
 
-    def _unpacked(self) -> IO[bytes]:
-        file = os.fdopen(os.dup(self._descriptor), "rb")
-        file.seek(0)
-        unpacked: IO[bytes] = _UNPACKERS[self.path.suffix](file)
-        return unpacked
+    @contextmanager
+    def _unpacked(self) -> Iterator[IO[bytes]]:
+        with os.fdopen(os.dup(self._descriptor), "rb") as file:
+            file.seek(0)
+            with _UNPACKERS[self.path.suffix](file) as unpacked:
+                yield unpacked
 
 
 def _open_zst(file: IO[bytes]) -> IO[bytes]:

@@ -97,6 +97,23 @@ def test_a_log_that_does_not_exist_yet_is_waited_for(tmp_path: Path) -> None:
         assert client.wait_for(2) == ["first", "second"]
 
 
+def test_a_client_that_had_no_event_yet_misses_none(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("before\n")
+    with running(tmp_path, log) as server:
+        for number, path in enumerate(["/stream-logs?backlog=0", "/stream-logs"]):
+            with following(server, path) as client:
+                wait_until(lambda c=client: c.last_event_id, "an id")  # type: ignore[misc]
+                server.kill()
+                with log.open("a") as file:
+                    file.write(f"meanwhile {number}\n")
+                server.start()
+                assert client.wait_for(1) == [f"meanwhile {number}"]
+            log.rename(tmp_path / "app.log.1")
+            log.touch()
+            wait_until(lambda: server.json("/logs")["logs"][0]["size"] == 0, "the rotation")
+
+
 def test_a_last_line_is_sent_when_its_newline_comes(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.write_text("one\ntw")

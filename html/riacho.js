@@ -1,0 +1,259 @@
+// Listens to a stream of events and shows it. One script for all pages: what a page
+// listens to, and with which fields, stands in its HTML (`data-stream` and the form).
+//
+// A classic script, because browsers refuse modules to a page opened from disk (file://).
+// The outer braces keep its names to itself, as a module would; the only global of these
+// pages is `riachoTexts`, from texts.js.
+"use strict";
+{
+  const find = (selector) => document.querySelector(selector);
+  const [page, form, log, logs] = ["main", "form", "#log", "#logs"].map(find);
+  const [startButton, stopButton] = ["#start", "#stop"].map(find);
+
+  // --- Language ---------------------------------------------------------------------
+
+  const isPortuguese = navigator.language.toLowerCase().startsWith("pt");
+
+  /** The reader's words for an English text, with its {places} filled from `values`. */
+  function say(text, values = {}) {
+    const words = (isPortuguese && riachoTexts[text]) || text;
+    return words.replace(/\{(\w+)\}/g, (place, name) => inWords(values[name]));
+  }
+
+  function inWords(value) {
+    const language = document.documentElement.lang;
+    return typeof value === "number" ? value.toLocaleString(language) : String(value);
+  }
+
+  function translatePage() {
+    if (!isPortuguese) return;
+    document.documentElement.lang = "pt-BR";
+    const templates = [...document.querySelectorAll("template")].map((one) => one.content);
+    for (const root of [document, ...templates]) {
+      const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        const node = texts.currentNode;
+        const text = node.data.trim();
+        if (text) node.data = node.data.replace(text, () => say(text));
+      }
+    }
+    for (const element of document.querySelectorAll("[aria-label]")) {
+      element.ariaLabel = say(element.ariaLabel);
+    }
+  }
+
+  // --- Where the server is ----------------------------------------------------------
+
+  // Served, the page stands beside the streams, under whatever prefix a proxy gives it.
+  // Opened from disk, it has to be told.
+  const isFromDisk = location.protocol === "file:";
+
+  function address(path) {
+    const base = isFromDisk ? find("#server").value.replace(/\/*$/, "/") : document.baseURI;
+    return new URL(path, base);
+  }
+
+  function showAddresses() {
+    if (!form.checkValidity()) return; // an address that is being typed
+    for (const element of document.querySelectorAll("[data-address]")) {
+      const url = address(element.dataset.address);
+      if (element.matches("a")) element.href = url;
+      else element.textContent = url;
+    }
+  }
+
+  // --- What has arrived -------------------------------------------------------------
+
+  const kept = Number(page.dataset.keep ?? 1000); // a page may stay open for days
+  let waiting = []; // lines that are not on the page yet
+  let nextFrame = null;
+  let count = 0;
+  let isFollowing = true; // the end, until the reader scrolls up
+  let lastTop = 0; // where the log was scrolled to last
+
+  // A burst of lines is drawn once a frame. A hidden tab draws no frames, so the lines
+  // that wait must stay few by themselves.
+  function add(text, kind) {
+    waiting.push({ text, kind });
+    if (waiting.length > 2 * kept) waiting = waiting.slice(-kept);
+    nextFrame ??= requestAnimationFrame(draw);
+  }
+
+  function draw() {
+    nextFrame = null;
+    log.append(...waiting.slice(-kept).map(makeLine));
+    waiting = [];
+    while (log.childElementCount > kept) log.firstElementChild.remove();
+    find("#count")?.replaceChildren(inWords(count));
+    if (isFollowing) log.scrollTop = log.scrollHeight;
+    lastTop = log.scrollTop;
+  }
+
+  function makeLine({ text, kind }) {
+    const line = document.createElement("div");
+    line.className = `line ${kind}`;
+    line.textContent = text; // never markup: anyone may write to a log
+    return line;
+  }
+
+  function levelOf(text) {
+    return (/\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b/.exec(text) ?? [""])[0].toLowerCase();
+  }
+
+  function clear() {
+    waiting = [];
+    count = 0;
+    log.replaceChildren();
+    follow(true);
+    draw();
+  }
+
+  function follow(isWanted) {
+    isFollowing = isWanted;
+    find("#jump")?.toggleAttribute("hidden", isFollowing);
+  }
+
+  // --- Listening --------------------------------------------------------------------
+
+  const STATES = {
+    stopped: "Stopped",
+    connecting: "Connecting…",
+    listening: "Listening",
+    reconnecting: "Not connected; trying again…",
+    finished: "Finished",
+  };
+  const REFUSED = "Stopped: the server refused, has no more to send, or cannot be reached";
+
+  // Events with a name are facts about the stream itself; their data is JSON.
+  const FACTS = {
+    gap: ({ bytes }) => (bytes == null)
+      ? "Gap: the place to continue from was not found. It goes on here."
+      : "Gap: {bytes} bytes can no longer be read. It goes on here.",
+    rotated: () => "The log was rotated: a new file begins here.",
+    truncated: () => "The log was emptied: it begins anew here.",
+    clipped: () => "The next line has {length} bytes; only the first {sent} are shown.",
+    shutdown: () => "The server is shutting down.",
+    close: () => "The server has finished.",
+  };
+
+  let source;
+  let lastId = ""; // of the last event seen: where a later start goes on
+
+  function start() {
+    if (!lastId) clear();
+    const url = address(page.dataset.stream);
+    url.search = new URLSearchParams(new FormData(form));
+    // While it lives, EventSource remembers the last id by itself and sends it when it
+    // reconnects. A new EventSource has to be told.
+    if (lastId) url.searchParams.set("last_event_id", lastId);
+
+    source = new EventSource(url);
+    source.onopen = () => show("listening");
+    source.onerror = () => {
+      if (source.readyState === EventSource.CLOSED) show("stopped", REFUSED);
+      else show("reconnecting");
+    };
+    on("message", (line) => {
+      count += 1;
+      add(line, levelOf(line));
+      timer ??= setTimeout(describe, 1000); // the log's size has changed
+    });
+    for (const [name, text] of Object.entries(FACTS)) {
+      on(name, (json) => {
+        const fact = JSON.parse(json);
+        add(say(text(fact), fact), "fact");
+      });
+    }
+    // Without this, EventSource takes the end of the stream for a lost connection.
+    on("close", () => {
+      source.close();
+      lastId = "";
+      show("finished");
+    });
+    show("connecting");
+  }
+
+  function on(name, react) {
+    source.addEventListener(name, (event) => {
+      lastId = event.lastEventId || lastId;
+      react(event.data);
+    });
+  }
+
+  function stop() {
+    source.close();
+    show("stopped");
+  }
+
+  function show(state, text = STATES[state]) {
+    const isRunning = state !== "stopped" && state !== "finished";
+    const focused = document.activeElement;
+    find("#state").dataset.state = state;
+    find("#state").textContent = say(text);
+    startButton.disabled = find("fieldset").disabled = isRunning;
+    stopButton.disabled = !isRunning;
+    // Who uses the keyboard must not lose the place.
+    if (focused?.matches(":disabled")) (isRunning ? stopButton : startButton).focus();
+    describe();
+  }
+
+  // --- The logs that are served (index.html) ------------------------------------------
+
+  let timer;
+
+  async function describe() {
+    timer = clearTimeout(timer);
+    if (!logs) return;
+    try {
+      const answer = await fetch(address("logs"), { signal: AbortSignal.timeout(5000) });
+      const described = await answer.json();
+      const template = logs.querySelector("template");
+      logs.replaceChildren(template, ...described.logs.map((facts) => fill(template, facts)));
+      find("#up").textContent = say("The server is up");
+    } catch {
+      find("#up").textContent = say("The server does not answer");
+    }
+  }
+
+  function fill(template, facts) {
+    const copy = template.content.cloneNode(true);
+    for (const element of copy.querySelectorAll("[data-field]")) {
+      element.textContent = inWords(facts[element.dataset.field]);
+    }
+    return copy;
+  }
+
+  // --- Wiring -----------------------------------------------------------------------
+
+  translatePage();
+  for (const element of document.querySelectorAll("[data-from-disk]")) element.hidden = !isFromDisk;
+  showAddresses();
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    start();
+  });
+  form.addEventListener("input", () => {
+    lastId = ""; // an id of another stream means nothing in this one
+    showAddresses();
+  });
+  stopButton.addEventListener("click", stop);
+  find("#clear")?.addEventListener("click", () => {
+    lastId = "";
+    clear();
+  });
+  find("#jump")?.addEventListener("click", () => {
+    follow(true);
+    draw();
+    log.focus();
+  });
+  log.addEventListener("scroll", () => {
+    const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 8;
+    // Not at the end, and yet not moved up: the end has moved, as when lines wrap anew.
+    if (isAtEnd || log.scrollTop < lastTop) follow(isAtEnd);
+    lastTop = log.scrollTop;
+  });
+  new ResizeObserver(draw).observe(log); // a window that gets narrower moves the end
+
+  if ("autostart" in page.dataset) form.requestSubmit();
+}

@@ -1,0 +1,80 @@
+// The pages in Brazilian Portuguese, keyed by the English that stands in the HTML and
+// in riacho.js. What is missing here stays English.
+"use strict";
+
+const riachoTexts = {
+  // titles and navigation
+  "Riacho: a live log in the browser": "Riacho: um log ao vivo no navegador",
+  "Log – Riacho": "Log – Riacho",
+  "Numbers – Riacho": "Números – Riacho",
+  "Pages": "Páginas",
+  "Home": "Início",
+  "Log": "Log",
+  "Numbers": "Números",
+
+  // index.html
+  "A live log, as events": "Um log ao vivo, em eventos",
+  "This server sends each line of a log to the browser as soon as it is written.":
+    "Este servidor envia cada linha de um log ao navegador assim que ela é escrita.",
+  "Now": "Agora",
+  "Asking the server…": "Consultando o servidor…",
+  "The server is up": "O servidor está no ar",
+  "The server does not answer": "O servidor não responde",
+  "Bytes": "Bytes",
+  "End": "Fim",
+  "Latest line": "Última linha",
+  "The lines of the log, live, with buttons to start and to stop.":
+    "As linhas do log, ao vivo, com botões para começar e para parar.",
+  "A stream that ends: the server counts and then closes it.":
+    "Um fluxo que termina: o servidor conta e depois o encerra.",
+  "Routes, for any client": "Rotas, para qualquer cliente",
+  "The lines of the log as events; each carries the place where it ends as its id.":
+    "As linhas do log em eventos; o id de cada uma é o lugar onde ela termina.",
+  "Numbers as events, and a last event that says that this was all.":
+    "Números em eventos, e um último evento que avisa que acabou.",
+  "A page that arrives piece by piece: streaming without events.":
+    "Uma página que chega aos poucos: fluxo sem eventos.",
+  "What is streamed, as JSON: name, size, and where the log begins and ends.":
+    "O que é transmitido, em JSON: nome, tamanho, e onde o log começa e termina.",
+
+  // the pages that listen
+  "Listen to the log": "Ouvir o log",
+  "Every line that is added to the log arrives here at once, in order.":
+    "Cada linha acrescentada ao log chega aqui na hora, em ordem.",
+  "Listen to numbers": "Ouvir números",
+  "The server counts, one event a number, and says when it has finished.":
+    "O servidor conta, um evento por número, e avisa quando termina.",
+  "Lines from before": "Linhas anteriores",
+  "From": "De",
+  "To": "Até",
+  "Interval (s)": "Intervalo (s)",
+  "Server address": "Endereço do servidor",
+  "This page was opened from disk. The demo lets it in; other servers need the option --allow-origin null.":
+    "Esta página foi aberta do disco. A demonstração a aceita; outros servidores precisam da opção --allow-origin null.",
+  "Start listening": "Começar a ouvir",
+  "Stop": "Parar",
+  "Clear": "Limpar",
+  "Events": "Eventos",
+  "↓ Jump to the end": "↓ Ir para o fim",
+
+  // states
+  "Stopped": "Parado",
+  "Connecting…": "Conectando…",
+  "Listening": "Ouvindo",
+  "Not connected; trying again…": "Sem conexão; tentando de novo…",
+  "Finished": "Terminado",
+  "Stopped: the server refused, has no more to send, or cannot be reached":
+    "Parado: o servidor recusou, não tem mais o que enviar ou está fora de alcance",
+
+  // facts about the stream
+  "Gap: {bytes} bytes can no longer be read. It goes on here.":
+    "Lacuna: {bytes} bytes já não podem ser lidos. Continua daqui.",
+  "Gap: the place to continue from was not found. It goes on here.":
+    "Lacuna: o ponto de onde continuar não foi encontrado. Continua daqui.",
+  "The log was rotated: a new file begins here.": "O log foi rotacionado: um novo arquivo começa aqui.",
+  "The log was emptied: it begins anew here.": "O log foi esvaziado: ele recomeça aqui.",
+  "The next line has {length} bytes; only the first {sent} are shown.":
+    "A próxima linha tem {length} bytes; só os primeiros {sent} são mostrados.",
+  "The server is shutting down.": "O servidor está sendo desligado.",
+  "The server has finished.": "O servidor terminou.",
+};

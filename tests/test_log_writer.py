@@ -1,0 +1,73 @@
+"""The demo's log: its form, its levels, its size."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from server.log_writer import BACKUPS, MAX_BYTES, LogWriter
+from tests.running import following, running
+
+LINE = re.compile(
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - log_writer - "
+    r"(DEBUG|INFO|WARNING|ERROR|CRITICAL) - \S.*"
+)
+
+
+def test_lines_have_the_form_and_all_levels(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path / "logs" / "demo.log", 0.3)
+    for _ in range(2000):
+        writer.write_line()
+    writer.stop()
+    lines = (tmp_path / "logs" / "demo.log").read_text().splitlines()
+    matches = [LINE.fullmatch(line) for line in lines]
+    assert len(lines) == 2000
+    assert len({match[1] for match in matches if match}) == 5
+    assert all(matches)
+
+
+def test_the_demo_never_fills_the_disk(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path / "demo.log", 0.3)
+    while not (tmp_path / f"demo.log.{BACKUPS}").exists():
+        writer.write_line()
+    for _ in range(30_000):
+        writer.write_line()
+    writer.stop()
+    assert len(list(tmp_path.iterdir())) == BACKUPS + 1
+    assert all(path.stat().st_size <= MAX_BYTES for path in tmp_path.iterdir())
+
+
+def test_it_writes_at_its_interval(tmp_path: Path) -> None:
+    async def main() -> int:
+        writer = LogWriter(tmp_path / "demo.log", 0.02)
+        writer.start()
+        await asyncio.sleep(0.5)
+        writer.stop()
+        return len((tmp_path / "demo.log").read_text().splitlines())
+
+    assert 5 <= asyncio.run(main()) <= 26
+
+
+def test_the_demo_streams_what_it_writes(tmp_path: Path) -> None:
+    arguments = ["--writer-interval", "0.01"]
+    with running(tmp_path, *arguments) as server, following(server) as client:
+        lines = client.wait_for(50)
+    assert (tmp_path / "logs" / "log_gerado.log").read_text().splitlines()[:50] == lines[:50]
+
+
+def test_a_real_log_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("mine\n")
+    with running(tmp_path, "app.log") as server, following(server) as client:
+        client.wait_for(1)
+    assert (tmp_path / "app.log").read_text() == "mine\n"
+    assert not (tmp_path / "logs").exists()
+
+
+def test_the_writer_can_be_left_out_and_put_on(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "log_gerado.log").write_text("old\n")
+    with running(tmp_path, "--no-log-writer") as server, following(server) as client:
+        assert client.wait_for(1) == ["old"]
+    assert (tmp_path / "logs" / "log_gerado.log").read_text() == "old\n"
+    arguments = ["app.log", "--log-writer", "--writer-interval", "0.01"]
+    with running(tmp_path, *arguments) as server, following(server) as client:
+        assert LINE.fullmatch(client.wait_for(3)[0])

@@ -1,0 +1,94 @@
+"""What is installed: the wheel, and the environments of pip and conda."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from server.handlers import Site
+from server.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirements(lines: list[str]) -> dict[str, str]:
+    """Names and bounds."""
+    found = {}
+    for line in lines:
+        match = re.fullmatch(r"([\w.-]+(?:\[\S+\])?)\s*(\S*)", line)
+        assert match, line
+        found[match[1]] = match[2]
+    return found
+
+
+def test_the_conda_environment_agrees_with_the_package() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = requirements(environment["dependencies"])
+    assert conda.pop("python") == PROJECT["requires-python"]
+    assert conda.pop("coreutils") == ""  # GNU tail, which is no Python package
+    extras = PROJECT["optional-dependencies"]
+    packages = PROJECT["dependencies"] + extras["notebooks"] + extras["zstd"]
+    assert conda == requirements(packages)
+
+
+def test_every_dependency_has_a_reason() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    for name in requirements(PROJECT["dependencies"]):
+        assert re.search(rf'"{name}[^"]*",\s*# \w', text), name
+
+
+def test_the_wheel_carries_the_pages(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "-w", str(tmp_path)]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+    [wheel] = tmp_path.glob("riacho-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for path in (ROOT / "html").iterdir():
+        assert f"server/html/{path.name}" in names
+    for path in (ROOT / "server").glob("*.py"):
+        assert f"server/{path.name}" in names
+    assert not [name for name in names if name.startswith(("tests", "benchmarks", "notebooks"))]
+
+
+def test_imports_go_in_one_direction() -> None:
+    """A module imports only from those above it in CONTRIBUTING.md's table."""
+    table = (ROOT / "CONTRIBUTING.md").read_text()
+    order = re.findall(r"^\| `(\w+)\.py`", table, re.MULTILINE)
+    modules = {path.stem for path in (ROOT / "server").glob("*.py")} - {"__init__", "__main__"}
+    assert set(order) == modules
+    for index, module in enumerate(order):
+        text = (ROOT / "server" / f"{module}.py").read_text()
+        used = set(re.findall(r"^from server\.(\w+) import", text, re.MULTILINE))
+        assert used <= set(order[:index]), module
+
+
+def test_the_stream_that_contributing_shows_works(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(blocks[0], names)
+
+    async def main() -> bytes:
+        site = Site(Settings())
+        server = HTTPServer(Application([("/", names["ClockHandler"])], riacho=site))
+        server.add_sockets(sockets := bind_sockets(0, "127.0.0.1"))
+        port = sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        data = await reader.readuntil(b"\n\n")
+        writer.close()
+        server.stop()
+        await site.shut_down(1)
+        await server.close_all_connections()
+        return data
+
+    assert re.search(rb"\ndata: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\n\n$", asyncio.run(main()))
