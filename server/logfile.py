@@ -393,14 +393,14 @@ class LogFile:
                 stalled = quiet > STALLED and file.size > self._encoder.taken
                 if tail and (data is None or data or not live or stalled):
                     # it was ended, reads another file, is not wanted or does not go on
-                    tail.stop()
+                    await tail.stop()
                     tail = None
                 if not live and not data and self._is_finished(file, quiet):
                     return True
                 self._drop_idle()
         finally:
             if tail:
-                tail.stop()
+                await tail.stop()
 
     def _is_live(self, file: File) -> bool:
         """Whether the log's path names the file that is being read."""

@@ -80,8 +80,9 @@ class Tail:
         except StreamClosedError:
             return None
 
-    def stop(self) -> None:
-        """End tail at once; what it has not handed over is dropped."""
+    async def stop(self) -> None:
+        """End tail at once, and wait for its end; what it has not handed over is dropped."""
         self._stream.close()
         if self._process.is_alive():
             self._process.kill()
+        await asyncio.to_thread(self._process.process.wait)

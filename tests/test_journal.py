@@ -1,0 +1,137 @@
+"""The shared past in memory: what it gives, what it keeps, what it leaves to the file."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from server.journal import Journal
+from server.logfile import LogFile
+from server.tail import find_tail
+from tests.sse import Parsed, Parser
+
+MEMORY = 1024 * 1024
+
+
+@asynccontextmanager
+async def journal(log: Path) -> AsyncIterator[Journal]:
+    file = LogFile(log, find_tail(), 8192)
+    await file.open()
+    one = Journal(file, MEMORY)
+    task = asyncio.create_task(one.follow())
+    try:
+        yield one
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def take(frames: AsyncIterator[bytes], lines: int) -> list[Parsed]:
+    """Events until so many lines have come."""
+    parser, events = Parser(), list[Parsed]()
+    async with asyncio.timeout(20):
+        while sum(event.type == "message" for event in events) < lines:
+            events += parser.feed(await anext(frames))
+    return events
+
+
+def run(test: Callable[[], Coroutine[None, None, None]]) -> None:
+    asyncio.run(test())
+
+
+def text(first: int, last: int) -> str:
+    return "".join(f"line {number}\n" for number in range(first, last))
+
+
+def data(events: list[Parsed]) -> list[str]:
+    return [event.data for event in events if event.type == "message"]
+
+
+def test_recent_events_come_from_memory_though_the_file_is_gone(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with journal(log) as one:
+            live = one.events(None, 0)
+            log.write_text(text(0, 1000))
+            events = await take(live, 1000)
+            log.unlink()
+            for index in (0, 500, 998):
+                again = one.events(events[index].id, 0)
+                assert data(await take(again, 999 - index)) == text(index + 1, 1000).splitlines()
+
+    run(test)
+
+
+def test_memory_is_bounded_and_the_rest_is_read_from_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with journal(log) as one:
+            live = one.events(None, 0)
+            first = asyncio.create_task(take(live, 100))
+            with log.open("a") as file:
+                for start in range(0, 200_000, 100):
+                    file.write(text(start, start + 100))
+                    file.flush()
+            first_events = await first
+            behind = one.events(first_events[0].id, 0)
+            assert data(await take(behind, 199_999)) == text(1, 200_000).splitlines()
+            assert sum(len(block.frames) for block in one._blocks) <= MEMORY
+            assert len(one._places) == len(one._blocks)
+
+    run(test)
+
+
+def test_a_line_is_encoded_once_for_all_clients(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with journal(log) as one:
+            clients = [one.events(None, 0) for _ in range(10)]
+            waiting = [asyncio.ensure_future(anext(client)) for client in clients]
+            await asyncio.wait(waiting)
+            waiting = [asyncio.ensure_future(anext(client)) for client in clients]
+            log.write_text("one\n")
+            await asyncio.wait(waiting)
+            assert len({id(task.result()) for task in waiting}) == 1
+
+    run(test)
+
+
+def test_a_client_that_goes_does_not_disturb_those_that_wait(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with journal(log) as one:
+            tasks = [asyncio.create_task(take(one.events(None, 0), 1)) for _ in range(10)]
+            while len(one._waiting) < 10:
+                await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            await asyncio.wait(tasks[::2])
+            assert len(one._waiting) == 5
+            log.write_text("one\n")
+            assert [data(await task) for task in tasks[1::2]] == [["one"]] * 5
+            assert not one._waiting
+
+    run(test)
+
+
+def test_a_backlog_reaches_to_the_start_of_the_file_at_the_most(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text(text(0, 5) + "unfinished")
+
+    async def test() -> None:
+        async with journal(log) as one:
+            for backlog in (1, 4, 5, 6, 1000):
+                lines = min(backlog, 5)
+                events = await take(one.events(None, backlog), lines)
+                assert data(events) == text(5 - lines, 5).splitlines()
+
+    run(test)
