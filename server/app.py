@@ -3,12 +3,12 @@
 import asyncio
 import errno
 import logging
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from server.errors import StartError
@@ -17,10 +17,12 @@ from server.handlers import (
     LogStreamHandler,
     NumberStreamHandler,
     PageHandler,
+    RawLogHandler,
     Site,
     SlowNumbersHandler,
 )
 from server.journal import Journal
+from server.listener import listen
 from server.log_writer import LogWriter
 from server.logfile import LogFile
 from server.settings import Settings
@@ -48,6 +50,7 @@ def make_app(site: Site, journal: Journal) -> Application:
             (r"/stream-numbers", NumberStreamHandler),
             (r"/slow-numbers", SlowNumbersHandler),
             (r"/logs", LogsHandler, {"journal": journal}),
+            (r"/logs/(.+)", RawLogHandler, {"journal": journal}),
             (r"/(|[\w-]+\.(?:html|css|js|svg))", PageHandler, pages),
         ],
         riacho=site,
@@ -62,10 +65,11 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     writer = LogWriter(settings.log_path, settings.writer_interval) if settings.writes_log else None
     log = LogFile(settings.log_path, find_tail(), settings.max_line)
     journal = Journal(log, settings.memory)
+    _raise_descriptor_limit()
     site = Site(settings)
     server = HTTPServer(make_app(site, journal))
     try:
-        sockets = bind_sockets(settings.port, settings.host, reuse_port=False)
+        sockets = listen(settings.port, settings.host)
     except OSError as error:
         raise StartError(_why_not_bound(settings, error)) from None
     await log.open()
@@ -93,6 +97,15 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
         following.result()  # following never ends but by an error
     following.cancel()
     await asyncio.wait({following})
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many clients as the system lets this process have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        pass  # macOS has a lower limit than it says
 
 
 def _why_not_bound(settings: Settings, error: OSError) -> str:

@@ -3,12 +3,14 @@
 import asyncio
 import math
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado.iostream import StreamClosedError
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from server.event import KEEP_ALIVE, MEDIA_TYPE, fact, last_event_id
@@ -18,6 +20,9 @@ from server.security import allow_origin_header
 from server.settings import Settings
 
 MAX_BACKLOG = 1_000_000
+
+DEAD_AFTER = 8
+"""A client that takes nothing for so many times the keep-alive interval is dropped."""
 
 
 @dataclass
@@ -101,6 +106,7 @@ class StreamingHandler(SiteHandler):
 
     async def send(self, pieces: AsyncIterator[bytes]) -> None:
         """Send pieces until they end, the client leaves or the server shuts down."""
+        self._drop_dead_peer()
         self._task = asyncio.current_task()
         self.site.streaming.add(self)
         try:
@@ -119,6 +125,26 @@ class StreamingHandler(SiteHandler):
         finally:
             self._task = None
             self.site.streaming.discard(self)
+
+    def _drop_dead_peer(self) -> None:
+        """Let the system end a connection that has taken nothing for too long (tcp(7)).
+
+        Without that, a peer that is gone without a word, or never reads again, would
+        hold its connection for ever.
+        """
+        if self.connection.socket.family in (socket.AF_INET, socket.AF_INET6):
+            seconds = self.site.settings.keep_alive * DEAD_AFTER
+            self.connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                self.connection.socket.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000)
+                )
+
+    @property
+    def connection(self) -> IOStream:
+        """The network stream of this request."""
+        assert isinstance(self.request.connection, HTTP1Connection)
+        return self.request.connection.stream
 
     def sent(self) -> None:
         """A piece has been handed to the network."""
@@ -190,10 +216,8 @@ class EventStreamHandler(StreamingHandler):
         """Send a comment if the stream has been silent for long enough, and look again."""
         loop = asyncio.get_running_loop()
         interval = self.site.settings.keep_alive
-        assert self.request.connection is not None
-        connection = self.request.connection.stream  # type: ignore[attr-defined]
         if loop.time() - self._last_sent >= interval:
-            if not connection.closed() and not connection.writing():
+            if not self.connection.closed() and not self.connection.writing():
                 self.write(KEEP_ALIVE)
                 self.flush()
             self.sent()
@@ -252,6 +276,57 @@ class LogsHandler(SiteHandler):
 
     async def get(self) -> None:
         self.finish({"logs": [await self._journal.log.describe()]})
+
+
+class RawLogHandler(StreamingHandler):
+    """`/logs/NAME`: the very bytes of a log's file, or a range of them (RFC 9110, section 14)."""
+
+    def initialize(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def head(self, name: str) -> None:
+        await self.get(name)
+
+    async def get(self, name: str) -> None:
+        log = self._journal.log
+        if name != log.path.name or log.size is None:
+            raise HTTPError(404, f"there is no log {name!r}")
+        size = log.size
+        start, end = self._range(size)
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Accept-Ranges", "bytes")
+        if start >= end and size:
+            self.set_status(416)
+            self.set_header("Content-Range", f"bytes */{size}")
+            return
+        if (start, end) != (0, size):
+            self.set_status(206)
+            self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
+        self.set_header("Content-Length", end - start)
+        if self.request.method == "HEAD":
+            await self.flush()
+        else:
+            await self.send(self._pieces(start, end))
+
+    def _range(self, size: int) -> tuple[int, int]:
+        """The bytes that are asked for, from the first to behind the last; all by default."""
+        header = self.request.headers.get("Range", "")
+        match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip(), re.ASCII)
+        if not match or not any(match.groups()) or "If-Range" in self.request.headers:
+            return 0, size  # also what a server may do with ranges that it does not know
+        first, last = match.groups()
+        if not first:
+            return max(0, size - int(last)), size if int(last) else 0
+        if last and int(last) < int(first):
+            return 0, size
+        return int(first), min(size, int(last) + 1) if last else size
+
+    async def _pieces(self, start: int, end: int) -> AsyncIterator[bytes]:
+        async for piece in self._journal.log.read_raw(start, end):
+            start += len(piece)
+            yield piece
+        if start < end:  # truncated meanwhile: the client must not take it for the whole
+            self.connection.close()
 
 
 class PageHandler(StaticFileHandler):

@@ -47,7 +47,7 @@ class Journal:
             cursor = await self._find(position) if position else None
             if cursor is None:
                 cursor = await self.log.oldest()
-                yield gap(last_event_id, cursor, "not in the log", None)
+                yield gap(last_event_id, str(cursor.position), "not in the log", None)
         elif from_start:
             cursor = await self.log.oldest()
         else:
@@ -60,8 +60,14 @@ class Journal:
             yield frames
 
     async def _find(self, position: Position) -> Cursor | None:
-        for block in reversed(self._blocks):
-            if block.before.position.offset < position.offset <= block.after.position.offset:
+        """The place of `position`, in memory or on disk; None if it is nowhere."""
+        if self._blocks:
+            first, last = self._places[0][0], self._places[-1][0]
+            for number in range(last, first - 1, -1):
+                index = bisect_left(self._places, (number, position.offset)) - 1
+                if index < 0 or self._places[index][0] != number:
+                    continue
+                block = self._blocks[index]
                 if block.after.position == position:
                     return block.after
                 if _after(block, position) is not None:

@@ -3,12 +3,15 @@
 import itertools
 import logging
 import random
+import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from tornado.ioloop import PeriodicCallback
 
 from server.errors import StartError
+
+_log = logging.getLogger(__name__)
 
 FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 
@@ -28,6 +31,24 @@ _MESSAGES = [
 ]
 
 
+class _Handler(RotatingFileHandler):
+    """Drops lines that cannot be written, as on a full disk, and says so once."""
+
+    _is_failing = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        if not self._is_failing:
+            self._is_failing = True
+            why = sys.exc_info()[1]
+            _log.error("%s cannot be written, its lines are dropped: %s", self.baseFilename, why)
+
+    def flush(self) -> None:
+        super().flush()
+        if self._is_failing and self.stream:
+            self._is_failing = False
+            _log.info("%s can be written again", self.baseFilename)
+
+
 class LogWriter:
     """Appends a line to the log at `path` every `interval` seconds.
 
@@ -38,9 +59,7 @@ class LogWriter:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handler = RotatingFileHandler(
-                path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8"
-            )
+            handler = _Handler(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
         except OSError as error:
             raise StartError(
                 f"the demo cannot write {path} ({error.strerror}): "

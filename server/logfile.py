@@ -12,9 +12,10 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
+from zlib import crc32
 
 import sh
 
@@ -39,6 +40,9 @@ QUIET = 2.0
 
 QUIET_WRITER = 10.0
 """The same for a rotated file that a process still has open for writing."""
+
+COPY_LAG = 1024 * 1024
+"""Bytes that a log may grow between logrotate's copy of it and its truncation."""
 
 IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
@@ -154,21 +158,28 @@ class LogFile:
     async def id_of(self, cursor: Cursor) -> str:
         """The id from which a client that comes back goes on at `cursor`.
 
-        The start of a file has nothing to be told by, so that of a younger file is named
-        by the end of the one before it.
+        Nothing stands before the start of a file that could tell it from another's: it
+        is named by the end of the file before it, if there is one.
         """
+        end = None
         if cursor.position == START:
-            file = await _patiently(self._open_previous)
-            if file:
-                return str(file.position(file.size) or START)
-        return str(cursor.position)
+            end = await _patiently(self._end_before, cursor.generation)
+        return str(end or cursor.position)
 
-    def _open_previous(self) -> File | None:
-        """The youngest rotated file that holds anything."""
-        for file in reversed(open_all(self._target())):
-            if file.size and file.path != self._target() and not self._is_followed(file):
-                return _plain(file)
-        return None
+    def _end_before(self, generation: Generation) -> Position | None:
+        """Where the file before that of `generation` ends, None if there is none."""
+        files = open_all(self._target())
+        if generation is self._generation:
+            same = [index for index, file in enumerate(files) if self._is_followed(file)]
+        else:
+            assert generation.end is not None
+            end = generation.end
+            same = [index for index, file in enumerate(files) if _holds_all(file, end)]
+        before = [file for file in files[: same[-1] if same else 0] if file.size]
+        if not before:
+            return None
+        file = _plain(before[-1])
+        return file.position(file.size)
 
     async def find(self, position: Position) -> Cursor | None:
         """The place that `position` names, None if no file of the log holds it any more."""
@@ -176,11 +187,20 @@ class LogFile:
             return await self.oldest()
         if self._file and self._file.holds(position):
             return Cursor(self._generation, position)
+        if position in self._finished:
+            return Cursor(self._finished[position], position)
         for generation, (older, _) in self._readers.items():
             if older.holds(position):
                 return Cursor(generation, position)
         file = await _patiently(self._search, position)
-        return Cursor(self._adopt(file), position) if file else None
+        if file:
+            return Cursor(self._adopt(file), position)
+        copy = await _patiently(self._search_copy, position)
+        if copy:
+            generation = self._adopt(copy)
+            assert generation.end is not None
+            return Cursor(generation, generation.end)
+        return None
 
     def _search(self, position: Position) -> File | None:
         """The file that holds `position` and is not the one being followed."""
@@ -195,6 +215,25 @@ class LogFile:
                 return plain
         return None
 
+    def _search_copy(self, position: Position) -> File | None:
+        """The youngest rotated file that is a copy made shortly before `position` was written.
+
+        logrotate's copytruncate copies, and the log grows before it is truncated.
+        """
+        for file in reversed(open_all(self._target())):
+            if self._is_followed(file) or file.path == self._target():
+                continue
+            if isinstance(file, PackedFile) and not file.may_hold(position):
+                continue
+            plain = _plain(file)
+            length = min(position.offset, HEAD)
+            if (
+                length <= plain.size < position.offset <= plain.size + COPY_LAG
+                and crc32(plain.read(0, length)) == position.head
+            ):
+                return plain
+        return None
+
     def _is_followed(self, file: File) -> bool:
         return self._file is not None and file.identity == self._file.identity
 
@@ -203,11 +242,26 @@ class LogFile:
         files = await _patiently(open_all, self._target())
         return {
             "name": self.path.name,
-            "size": self._file.size if self._file else 0,
+            "size": self.size or 0,
             "generations": len(files),
             "start": str(START),
             "end": str(self.end.position),
         }
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file that is being followed; None if there is none."""
+        return self._file.size if self._file else None
+
+    async def read_raw(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """The very bytes of that file from `start` to `end`, fewer if it was truncated."""
+        file = self._file
+        while file and start < end:
+            data = await asyncio.to_thread(file.read, start, min(_READ_SIZE, end - start))
+            if not data:
+                return
+            start += len(data)
+            yield data
 
     # --- reading back -----------------------------------------------------------
 
@@ -275,7 +329,8 @@ class LogFile:
             await asyncio.sleep(POLL)  # until the follower has found out
         following = generation.turn.after if generation.turn else await self.oldest()
         lost = generation.end.offset - position.offset if generation.end else None
-        return gap(str(position), following, "no longer on disk", lost), following
+        id = await self.id_of(following)
+        return gap(str(position), id, "no longer on disk", lost), following
 
     def _adopt(self, file: File) -> Generation:
         """The generation that an older file holds, whether known before or not."""
@@ -376,7 +431,7 @@ class LogFile:
                 live = self._is_live(file)
                 file.was_live |= live
                 if live and tail is None and now - started >= RESTART:
-                    tail, started = Tail(self._tail_command, self.path, self._encoder.taken), now
+                    tail, started = self._start_tail(), now
                     read_last = now
                 if tail and live:
                     data = await tail.read(POLL)
@@ -401,6 +456,14 @@ class LogFile:
         finally:
             if tail:
                 await tail.stop()
+
+    def _start_tail(self) -> Tail | None:
+        """A tail from where the log is read; None if the machine is short of something."""
+        try:
+            return Tail(self._tail_command, self.path, self._encoder.taken)
+        except OSError as error:
+            _log.warning("reading %s without tail for now: %s", self.path, error)
+            return None
 
     def _is_live(self, file: File) -> bool:
         """Whether the log's path names the file that is being read."""
@@ -513,15 +576,17 @@ class _Past(NamedTuple):
             return True
         return (
             end is not None
-            and file.size < end.offset
+            and file.size < end.offset <= file.size + COPY_LAG
             and file.read(0, HEAD) == self.head[: file.size]
         )
 
 
-def gap(before: str | None, after: Cursor, why: str, lost: int | None) -> bytes:
-    """The frame that tells a client what it will not get."""
-    id = str(after.position)
-    return fact("gap", id=id, **{"from": before, "to": id, "bytes": lost, "why": why})
+def gap(before: str, after: str, why: str, lost: int | None) -> bytes:
+    """The frame that tells a client what it will not get: ids, and bytes if they are known.
+
+    Its own id is the place it goes on from, so that a reconnect gets no second one.
+    """
+    return fact("gap", id=after, **{"from": before, "to": after, "bytes": lost, "why": why})
 
 
 def _link(finished: Generation, following: Cursor, name: str) -> Block:

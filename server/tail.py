@@ -6,6 +6,7 @@ pipe fills and tail waits.
 """
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Tail:
     """One running tail that follows the file at `path` from the byte at `offset` on.
 
     It follows the file that it opened, wherever that is renamed to, and ends with
-    this process, however this process ends.
+    this process, however this process ends. Raises OSError if it cannot be started.
     """
 
     def __init__(self, command: sh.Command, path: Path, offset: int) -> None:
@@ -58,8 +59,10 @@ class Tail:
                     _no_out=True,
                     _no_err=True,
                 )
-        except BaseException:
+        except BaseException as error:
             os.close(reader)
+            if isinstance(error, sh.ForkException):
+                raise OSError(errno.EAGAIN, "cannot start tail") from error
             raise
         finally:
             os.close(writer)

@@ -176,6 +176,53 @@ def test_logs_tells_what_is_served(server: Server) -> None:
         assert client.last_event_id == log["end"]
 
 
+# --- the raw log ------------------------------------------------------------------
+
+RAW = bytes(range(256)) * 5000 + b"no newline at the end"
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    path = tmp_path_factory.mktemp("raw")
+    (path / "raw.log").write_bytes(RAW)
+    with running(path, path / "raw.log") as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "first", "last"),
+    [
+        (None, 200, 0, len(RAW)),
+        ("bytes=0-9", 206, 0, 10),
+        ("bytes=100-", 206, 100, len(RAW)),
+        ("bytes=-21", 206, len(RAW) - 21, len(RAW)),
+        ("bytes=-99999999999", 200, 0, len(RAW)),
+        ("bytes=5-99999999999", 206, 5, len(RAW)),
+        ("bytes=7-7", 206, 7, 8),
+        ("bytes=9-5", 200, 0, len(RAW)),
+        ("bytes=0-1,5-6", 200, 0, len(RAW)),
+        ("lines=0-1", 200, 0, len(RAW)),
+        ("bytes=-", 200, 0, len(RAW)),
+        ("bytes=99999999999-", 416, 0, 0),
+        ("bytes=-0", 416, 0, 0),
+    ],
+)
+def test_the_raw_log_is_the_very_bytes(
+    raw: Server, header: str | None, status: int, first: int, last: int
+) -> None:
+    got, headers, body = raw.get("/logs/raw.log", **({"Range": header} if header else {}))
+    assert (got, body) == (status, RAW[first:last])
+    if status == 206:
+        assert headers["Content-Range"] == f"bytes {first}-{last - 1}/{len(RAW)}"
+    if status == 416:
+        assert headers["Content-Range"] == f"bytes */{len(RAW)}"
+
+
+@pytest.mark.parametrize("name", ["other.log", "..%2fraw.log", "%2e%2e", "raw.log.1", "raw.log%00"])
+def test_no_other_file_is_opened(raw: Server, name: str) -> None:
+    assert raw.get(f"/logs/{name}")[0] == 404
+
+
 # --- numbers ----------------------------------------------------------------------
 
 CLOSE = '{"reason": "finished", "last": %d}'

@@ -80,6 +80,22 @@ def test_a_client_that_falls_behind_costs_no_memory_and_catches_up(tmp_path: Pat
             assert server.proc.memory_info().rss - resting < 30_000_000
 
 
+def test_a_client_that_takes_nothing_is_dropped_and_comes_back(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+    lines = numbered(0, 300_000)
+    with running(tmp_path, log, "--keep-alive", 0.1) as server, following(server) as client:
+        resting = server.proc.num_fds()
+        client.stall()
+        with log.open("a") as file:
+            append(file, lines)
+        wait_until(lambda: server.proc.num_fds() < resting, "the connection dropped")
+        client.go_on()
+        client.wait_for(len(lines))
+        assert client.lines == lines
+        assert client.connects == 2
+
+
 def test_a_stopped_server_goes_on_where_it_was(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     with running(tmp_path, log) as server, following(server) as client:

@@ -1,0 +1,57 @@
+"""A server without descriptors says so, goes on and recovers."""
+
+import resource
+import socket
+from pathlib import Path
+
+import psutil
+
+from tests.running import PATIENCE, Client, following, running, wait_until
+
+
+def test_a_server_without_descriptors_says_so_goes_on_and_recovers(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    with running(tmp_path, log) as server, following(server) as client:
+        client.wait_for(1)
+        free = 10
+        limit = server.proc.num_fds() + free
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        others = [
+            socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(free + 50)
+        ]
+        wait_until(lambda: "clients are turned away" in server.errors(), "a word about it")
+        used = cpu_seconds(server.proc)
+
+        # those who are in go on, through a rotation too
+        with log.open("a") as file:
+            file.write("two\n")
+        log.rename(tmp_path / "app.log.1")
+        log.write_text("three\n")
+        client.wait_for(2)
+        for other in others:
+            other.close()
+        assert client.wait_for(3) == ["one", "two", "three"]
+        with following(server) as late:
+            assert late.wait_for(1) == ["three"]
+        assert cpu_seconds(server.proc) - used < 1
+        assert server.errors().count("turned away") < 10
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def test_who_is_turned_away_gets_in_later(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    with running(tmp_path, log) as server, following(server):
+        limit = server.proc.num_fds()
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, 1000))
+        late = Client(server.url + "/stream-logs")
+        wait_until(lambda: "clients are turned away" in server.errors(), "a word about it")
+        assert not late.opened.is_set()
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (1000, 1000))
+        assert late.wait_for(1) == ["one"]
+        late.stop()
