@@ -141,8 +141,9 @@ class LogFile:
         for file in open_all(self._target()):
             if self._is_followed(file) or file.path == self._target():
                 return None
-            if file.size:
-                return _plain(file)
+            plain = _plain(file)
+            if plain.size:
+                return plain
         return None
 
     async def back(self, lines: int) -> Cursor:
@@ -175,11 +176,11 @@ class LogFile:
             assert generation.end is not None
             end = generation.end
             same = [index for index, file in enumerate(files) if _holds_all(file, end)]
-        before = [file for file in files[: same[-1] if same else 0] if file.size]
-        if not before:
-            return None
-        file = _plain(before[-1])
-        return file.position(file.size)
+        for file in reversed(files[: same[-1] if same else 0]):
+            plain = _plain(file)
+            if plain.size:
+                return plain.position(plain.size)
+        return None
 
     async def find(self, position: Position) -> Cursor | None:
         """The place that `position` names, None if no file of the log holds it any more."""
@@ -542,9 +543,11 @@ class LogFile:
         same = named or [index for index, other in enumerate(files) if _holds_all(other, end)]
         for index in range(same[-1] + 1 if same else 0, len(files)):
             live = files[index].path == self._target()
-            if not live and (not files[index].size or (past and past.includes(files[index]))):
+            if not live and past and past.includes(files[index]):
                 continue
             following = _plain(files[index])
+            if not live and not following.size:
+                continue
             if not live and past and not same and past.includes(following, end):
                 continue
             # A file that holds all of the one before is a copy of the log whose original

@@ -1,0 +1,227 @@
+"""Whatever happens to a log, in whatever order: no line is lost and none comes twice."""
+
+import asyncio
+import gzip
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from server import logfile
+from server.journal import Journal
+from server.logfile import LogFile
+from server.tail import find_tail
+from tests.sse import Parsed, Parser
+
+HEADER = "#Fields: date time level message\n"
+
+
+class Listener:
+    """A client within this process."""
+
+    def __init__(self) -> None:
+        self.events: list[Parsed] = []
+        self.last_event_id = ""
+        self._task: asyncio.Task[None] | None = None
+
+    def connect(self, journal: Journal) -> None:
+        self._task = asyncio.ensure_future(self._listen(journal))
+
+    async def _listen(self, journal: Journal) -> None:
+        parser = Parser()
+        async for frames in journal.events(self.last_event_id or None, 0, from_start=True):
+            self.events += parser.feed(frames)
+            self.last_event_id = parser.last_event_id
+
+    async def disconnect(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._task = None
+
+    @property
+    def is_connected(self) -> bool:
+        if self._task and self._task.done():
+            self._task.result()
+        return self._task is not None
+
+    @property
+    def last_line(self) -> int:
+        """The number of the last line; 0 if there is none."""
+        return next((int(e.data) for e in reversed(self.events) if e.data.isdigit()), 0)
+
+
+class LogMachine(RuleBasedStateMachine):
+    """A log whose lines are numbers, what befalls it, and clients that come and go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        self.log = self.directory / "app.log"
+        self.log.touch()
+        self.number = 0  # of the last line that was written
+        self.unfinished = False
+        self.destroyed: set[int] = set()  # lines that were perhaps truncated before they were read
+        self.loop = asyncio.new_event_loop()
+        self.listeners = [Listener() for _ in range(3)]
+        self.run(self.start())
+
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self.loop.run_until_complete(asyncio.wait_for(coroutine, 5))
+
+    async def start(self) -> None:
+        log = LogFile(self.log, find_tail(), 8192)
+        await log.open()
+        self.journal = Journal(log, 1024 * 1024)
+        self.following = asyncio.ensure_future(self.journal.follow())
+
+    async def stop(self) -> None:
+        for listener in self.listeners:
+            await listener.disconnect()
+        self.following.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.following
+
+    def teardown(self) -> None:
+        try:
+            self.settle()
+        finally:
+            self.run(self.stop())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+            self.loop.close()
+            shutil.rmtree(self.directory)
+
+    # --- what happens to the log ----------------------------------------------------
+
+    @rule(lines=st.integers(1, 50), newline=st.booleans())
+    def append(self, lines: int, newline: bool) -> None:
+        text = "\n" if self.unfinished else ""
+        for _ in range(lines):
+            self.number += 1
+            text += f"{self.number}\n"
+        self.unfinished = not newline
+        with self.log.open("a") as file:
+            file.write(text if newline else text[:-1])
+
+    def rotated(self) -> list[Path]:
+        """Oldest first."""
+        files = [path for path in self.directory.iterdir() if path != self.log]
+        return sorted(files, key=lambda path: -int(path.name.split(".")[2]))
+
+    def shift(self) -> Path:
+        """Make room for a rotated file."""
+        for path in self.rotated():
+            parts = path.name.split(".")
+            parts[2] = str(int(parts[2]) + 1)
+            path.rename(self.directory / ".".join(parts))
+        return self.directory / "app.log.1"
+
+    @rule(header=st.booleans())
+    def rename(self, header: bool) -> None:
+        os.rename(self.log, self.shift())
+        self.log.write_text(HEADER if header else "")
+        self.unfinished = False
+
+    @rule()
+    def copytruncate(self) -> None:
+        shutil.copyfile(self.log, self.shift())
+        os.truncate(self.log, 0)
+        self.unfinished = False
+
+    @rule(settled=st.booleans(), lines=st.integers(0, 50))
+    def truncate(self, settled: bool, lines: int) -> None:
+        if settled and not self.unfinished:
+            self.settle()
+        self.destroyed |= {int(line) for line in re.findall(r"(?m)^\d+$", self.log.read_text())}
+        os.truncate(self.log, 0)
+        self.unfinished = False
+        if lines:
+            self.append(lines, newline=True)
+
+    @precondition(lambda self: any(path.suffix != ".gz" for path in self.rotated()))
+    @rule(data=st.data())
+    def compress(self, data: st.DataObject) -> None:
+        plain = [path for path in self.rotated() if path.suffix != ".gz"]
+        path = data.draw(st.sampled_from(plain))
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+    @precondition(lambda self: len(self.rotated()) > 2)
+    @rule()
+    def delete_oldest(self) -> None:
+        self.settle()
+        self.rotated()[0].unlink()
+
+    # --- what happens to the server and its clients ---------------------------------
+
+    @rule()
+    def restart(self) -> None:
+        connected = [listener for listener in self.listeners if listener.is_connected]
+        self.run(self.stop())
+        self.run(self.start())
+        for listener in connected:
+            self.connect(listener)
+
+    @rule(which=st.integers(0, 2))
+    def come_or_go(self, which: int) -> None:
+        listener = self.listeners[which]
+        if listener.is_connected:
+            self.run(listener.disconnect())
+        else:
+            self.connect(listener)
+
+    def connect(self, listener: Listener) -> None:
+        async def connect() -> None:
+            listener.connect(self.journal)
+
+        self.run(connect())
+
+    @rule()
+    def settle(self) -> None:
+        """All that was written reaches all that are connected."""
+        wanted = self.number - self.unfinished
+
+        async def settle() -> None:
+            for listener in self.listeners:
+                while listener.is_connected and listener.last_line < wanted:
+                    if set(range(listener.last_line + 1, wanted + 1)) <= self.destroyed:
+                        break
+                    assert not self.following.done()
+                    await asyncio.sleep(0.001)
+
+        self.run(settle())
+
+    @invariant()
+    def lines_come_once_each_in_order(self) -> None:
+        for listener in self.listeners:
+            previous: int | None = None
+            for event in listener.events:
+                if event.type == "gap":
+                    previous = None
+                elif event.data.isdigit():
+                    number = int(event.data)
+                    if previous is not None:
+                        skipped = set(range(previous + 1, number))
+                        assert number > previous, (previous, number)
+                        assert skipped <= self.destroyed, (previous, number)
+                    previous = number
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logfile, "POLL", 0.005)
+    monkeypatch.setattr(logfile, "RESTART", 0.01)
+
+
+class TestLog(LogMachine.TestCase):  # type: ignore[misc,valid-type]
+    settings = settings(max_examples=6, stateful_step_count=15, deadline=None, phases=[Phase.generate])
