@@ -23,7 +23,7 @@ from server.errors import StartError
 from server.event import fact
 from server.lines import LineEncoder
 from server.position import CONTEXT, HEAD, START, Position
-from server.rotation import File, PackedFile, open_all
+from server.rotation import File, Identity, PackedFile, open_all
 from server.tail import Tail
 
 POLL = 0.1
@@ -97,7 +97,7 @@ class LogFile:
         self._encoder = LineEncoder(START, b"", max_line)
         self._head = b""  # the first HEAD bytes of the generation, as far as they are taken
         self._older: set[Position] = set()  # where the files before this one end
-        self._finished: OrderedDict[Position, Generation] = OrderedDict()
+        self._known: OrderedDict[tuple[Identity, Position], Generation] = OrderedDict()
         self._readers: OrderedDict[Generation, tuple[File, float]] = OrderedDict()
         self._check()
 
@@ -124,6 +124,12 @@ class LogFile:
         """The file that the log's path names now, symbolic links followed."""
         return Path(os.path.realpath(self.path))
 
+    def _open_all(self) -> list[File]:
+        """All files of the log, oldest first, without a copy that is not finished."""
+        files = open_all(self._target())
+        live = files[-1] if files and files[-1].path == self._target() else None
+        return [file for file in files if file is live or not live or not _is_piece(file, live)]
+
     @property
     def end(self) -> Cursor:
         """Where the last line that was read ends: the live end of the log."""
@@ -138,7 +144,7 @@ class LogFile:
 
     def _open_oldest(self) -> File | None:
         """The oldest file that holds anything, None if that is the one being followed."""
-        for file in open_all(self._target()):
+        for file in self._open_all():
             if self._is_followed(file) or file.path == self._target():
                 return None
             plain = _plain(file)
@@ -169,7 +175,7 @@ class LogFile:
 
     def _end_before(self, generation: Generation) -> Position | None:
         """Where the file before that of `generation` ends, None if there is none."""
-        files = open_all(self._target())
+        files = self._open_all()
         if generation is self._generation:
             same = [index for index, file in enumerate(files) if self._is_followed(file)]
         else:
@@ -186,16 +192,18 @@ class LogFile:
         """The place that `position` names, None if no file of the log holds it any more."""
         if position == START:
             return await self.oldest()
-        if self._file and self._file.holds(position):
-            return Cursor(self._generation, position)
-        if position in self._finished:
-            return Cursor(self._finished[position], position)
-        for generation, (older, _) in self._readers.items():
-            if older.holds(position):
-                return Cursor(generation, position)
-        file = await _patiently(self._search, position)
-        if file:
-            return Cursor(self._adopt(file), position)
+        while True:
+            if self._file and self._file.holds(position):
+                return Cursor(self._generation, position)
+            for (_, end), known in self._known.items():
+                if end == position:
+                    return Cursor(known, position)
+            file = await _patiently(self._search, position)
+            if file is None:
+                break
+            if file.path != self._target():
+                return Cursor(self._adopt(file), position)
+            await asyncio.sleep(POLL)  # until the follower is there
         copy = await _patiently(self._search_copy, position)
         if copy:
             generation = self._adopt(copy)
@@ -203,11 +211,11 @@ class LogFile:
             return Cursor(generation, generation.end)
         return None
 
-    def _search(self, position: Position) -> File | None:
-        """The file that holds `position` and is not the one being followed."""
+    def _search(self, position: Position, but: File | None = None) -> File | None:
+        """The youngest file that holds `position` and is not `but`."""
         # Youngest first: what is truncated by now was copied before, so the copy is seen.
-        for file in reversed(open_all(self._target())):
-            if self._is_followed(file):
+        for file in reversed(self._open_all()):
+            if but and but.is_same(file):
                 continue
             if isinstance(file, PackedFile) and not file.may_hold(position):
                 continue
@@ -221,7 +229,7 @@ class LogFile:
 
         logrotate's copytruncate copies, and the log grows before it is truncated.
         """
-        for file in reversed(open_all(self._target())):
+        for file in reversed(self._open_all()):
             if self._is_followed(file) or file.path == self._target():
                 continue
             if isinstance(file, PackedFile) and not file.may_hold(position):
@@ -240,7 +248,7 @@ class LogFile:
 
     async def describe(self) -> dict[str, object]:
         """What this log is: its name, size in bytes, number of files, and where it ends."""
-        files = await _patiently(open_all, self._target())
+        files = await _patiently(self._open_all)
         return {
             "name": self.path.name,
             "size": self.size or 0,
@@ -275,21 +283,25 @@ class LogFile:
         """
         generation, position = cursor
         while True:
-            end = (generation.end or self.end.position).offset
-            if position.offset >= end:
+            end = generation.end or self.end.position
+            if position.offset >= end.offset:
                 return await self._turn(generation)
             file = self._open_file(generation)
             if file:
-                stop = end if limit is None else min(limit, end)
+                stop = min(end.offset, file.size, end.offset if limit is None else limit)
                 frames, after = await self._encode(file, position, stop)
-                # what was read stood there before this check, so it is the log's
-                if frames and file.holds(position):
+                # What was read stood there before this check, so it is the log's. A file
+                # that is not followed any more does not change.
+                followed = self._is_followed(file)
+                if frames and file.holds(position) and (not followed or file.holds(end)):
                     return frames, Cursor(generation, after)
                 self._readers.pop(generation, None)
-            file = await _patiently(self._search, position)
-            if file is None:
+            file = await _patiently(self._search, end if position == START else position, file)
+            if file is None and position == START:
+                file = await _patiently(self._search_copy, end)
+            if file is None or position.offset >= file.size:
                 return await self._gap(cursor)
-            if generation is not self._generation:
+            if not self._is_followed(file):
                 self._keep(generation, file)
 
     async def _encode(self, file: File, start: Position, end: int) -> tuple[bytes, Position]:
@@ -308,21 +320,26 @@ class LogFile:
 
     async def _turn(self, generation: Generation) -> tuple[bytes, Cursor]:
         """The step from the end of a finished generation to the next one."""
-        if generation.turn is None:
+        while generation.turn is None:
             assert generation.end is not None
             file = self._open_file(generation)
             step = await _patiently(self._find_next, file, generation.end, None)
-            if generation.turn is None:  # nobody else has linked it meanwhile
-                _link(generation, self._cursor_after(step), "rotated")
-        assert generation.turn is not None
+            following = self._cursor_after(generation.end, step)
+            if generation.turn is None and following:
+                _link(generation, following, "rotated")
+            elif not following:
+                await asyncio.sleep(POLL)  # until the follower is up to date
         return generation.turn.frames, generation.turn.after
 
-    def _cursor_after(self, step: "_Step | None") -> Cursor:
-        if step is None or (step.file.path == self._target() and not self._is_followed(step.file)):
-            return Cursor(self._generation, START)
-        if self._is_followed(step.file):
+    def _cursor_after(self, end: Position, step: "_Step | None") -> Cursor | None:
+        """The place after a generation that ends at `end`; None if it can't be told yet."""
+        if self._file is None or not self._is_unchanged(self._file):
+            return None
+        if step and not self._is_followed(step.file) and step.file.path != self._target():
+            return Cursor(self._adopt(step.file), step.start)
+        if step and self._is_followed(step.file):
             return Cursor(self._generation, step.start)
-        return Cursor(self._adopt(step.file), step.start)
+        return Cursor(self._generation, START) if self._file.is_deleted else None
 
     async def _gap(self, cursor: Cursor) -> tuple[bytes, Cursor]:
         generation, position = cursor
@@ -335,18 +352,19 @@ class LogFile:
 
     def _adopt(self, file: File) -> Generation:
         """The generation that an older file holds, whether known before or not."""
+        if self._is_followed(file):
+            return self._generation
         end = file.position(file.size) or START
-        generation = self._finished.get(end)
-        if generation is None:
-            generation = Generation(-1, end)
-            self._remember(generation, end)
+        generation = self._known.get((file.identity, end)) or Generation(-1, end)
+        self._remember(generation, file)
         self._keep(generation, file)
         return generation
 
-    def _remember(self, generation: Generation, end: Position) -> None:
-        self._finished[end] = generation
-        while len(self._finished) > _REMEMBERED:
-            self._finished.popitem(last=False)
+    def _remember(self, generation: Generation, file: File) -> None:
+        assert generation.end is not None
+        self._known[file.identity, generation.end] = generation
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
 
     def _open_file(self, generation: Generation) -> File | None:
         if generation is self._generation:
@@ -384,7 +402,7 @@ class LogFile:
 
     def _open_youngest(self) -> File | None:
         """The file to follow: the log's, or the one before it while that has a writer."""
-        files = open_all(self._target())
+        files = self._open_all()
         live = files.pop() if files and files[-1].path == self._target() else None
         if files and not isinstance(files[-1], PackedFile) and files[-1].has_writer():
             live = files.pop()
@@ -416,16 +434,17 @@ class LogFile:
                 await self._recover(publish)
 
     async def _wait_for_file(self) -> File:
-        while True:
-            file = await _patiently(self._open_youngest)
-            if file:
-                return file
+        """The first file of a log that did not exist."""
+        past = _Past(self._older, b"")
+        while (step := await _patiently(self._find_next, None, START, past)) is None:
             await asyncio.sleep(POLL)
+        self._older = step.older
+        return step.file
 
     async def _read_to_end(self, file: File, publish: Callable[[Block], None]) -> bool:
         """Read on until the generation is finished (True) or is not what it was (False)."""
         tail: Tail | None = None
-        started = read_last = -float("inf")
+        started, read_last = -float("inf"), time.monotonic()
         try:
             while True:
                 now = time.monotonic()
@@ -495,7 +514,8 @@ class LogFile:
     def _is_finished(self, file: File, quiet: float) -> bool:
         """Whether another file has taken the log's path and nothing more comes to this one."""
         try:
-            File.open(self._target())
+            if File.open(self._target()).is_same(file):
+                return False
         except OSError:
             return False
         writer = file.has_writer()
@@ -510,7 +530,9 @@ class LogFile:
     async def _recover(self, publish: Callable[[Block], None]) -> None:
         """Go on after the file being read was truncated or written anew."""
         position = self._encoder.position
-        copy = await _patiently(self._search, position) if position != START else None
+        copy = None
+        if position != START:
+            copy = await _patiently(self._search, position, self._file)
         if copy:
             self._read_from(copy, position)
         else:
@@ -518,13 +540,14 @@ class LogFile:
 
     async def _begin_next(self, file: File | None, publish: Callable[[Block], None]) -> None:
         """Finish this generation, which `file` holds if it is still there, and begin the next."""
+        assert self._file is not None
         finished, end = self.end
         past = _Past(self._older, self._head)
         while (step := await _patiently(self._find_next, file, end, past)) is None:
             await asyncio.sleep(POLL)
         name = "truncated" if self._is_followed(step.file) else "rotated"
         finished.end = end
-        self._remember(finished, end)
+        self._remember(finished, self._file)
         if file:
             self._keep(finished, file)
         self._older = step.older | {end}
@@ -538,9 +561,13 @@ class LogFile:
         `file` holds that generation, if it is at hand. Where it has no name any more,
         `past` tells which files came before.
         """
-        files = open_all(self._target())
+        files = self._open_all()
         named = [index for index, other in enumerate(files) if file and file.is_same(other)]
-        same = named or [index for index, other in enumerate(files) if _holds_all(other, end)]
+        same = named or [
+            index
+            for index, other in enumerate(files)
+            if other.path != self._target() and _holds_all(other, end)
+        ]
         for index in range(same[-1] + 1 if same else 0, len(files)):
             live = files[index].path == self._target()
             if not live and past and past.includes(files[index]):
@@ -553,7 +580,7 @@ class LogFile:
             # A file that holds all of the one before is a copy of the log whose original
             # goes on, or a log that an editor wrote anew; unless that one still has a
             # name of its own, given to it by a rotation.
-            renamed = named and file and file.was_live
+            renamed = same and file and file.was_live
             goes_on = end != START and not renamed and following.holds(end)
             return _Step(following, end if goes_on else START, _ends(files[:index]))
         return None
@@ -610,6 +637,16 @@ def _plain(file: File) -> File:
     return file.unpack() if isinstance(file, PackedFile) else file
 
 
+def _is_piece(file: File, live: File) -> bool:
+    """Whether a rotated file is a copy of the log that is still being made, or cut in a line."""
+    if isinstance(file, PackedFile) or not file.size:
+        return False
+    if file.read(file.size - 1, 1) == b"\n" and not file.has_writer():
+        return False
+    end = file.position(file.size)
+    return end is not None and live.holds(end)
+
+
 def _holds_all(file: File, end: Position) -> bool:
     """Whether `file` holds a generation that ends at `end`, and nothing else."""
     if end == START:
@@ -655,7 +692,10 @@ async def _patiently(
         try:
             return await asyncio.to_thread(function, *args, **kwargs)
         except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOSPC):
+            if error.errno == errno.EAGAIN:  # rotations come one after the other
+                await asyncio.sleep(POLL)
+            elif error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOSPC):
+                _log.warning("trying again in a moment: %s", error)
+                await asyncio.sleep(STALLED)
+            else:
                 raise
-            _log.warning("trying again in a moment: %s", error)
-            await asyncio.sleep(STALLED)

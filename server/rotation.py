@@ -46,11 +46,13 @@ class File:
     can find another file behind its descriptor.
     """
 
-    def __init__(self, descriptor: int, path: Path) -> None:
+    def __init__(self, descriptor: int, path: Path, unpacked: Identity | None = None) -> None:
         self.path = path
+        self._unpacked_from = unpacked
         self._descriptor = descriptor
         status = os.fstat(descriptor)
-        self.identity: Identity = (status.st_dev, status.st_ino)
+        self.identity: Identity = unpacked or (status.st_dev, status.st_ino)
+        """Which file it is; of an unpacked one, that of the compressed file."""
         self.was_live = False
         """Whether it was once followed at the log's own path."""
 
@@ -75,6 +77,11 @@ class File:
     def is_same(self, other: "File") -> bool:
         return self.identity == other.identity
 
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it has no name any more. What a compressed file holds never had one."""
+        return os.fstat(self._descriptor).st_nlink == 0 and not self._unpacked_from
+
     def position(self, offset: int) -> Position | None:
         """The position at `offset`, None if the file is shorter."""
         return Position.at(offset, self.read)
@@ -93,6 +100,8 @@ class File:
         given back at once; should a writer come in that moment, the signal is one
         that is ignored.
         """
+        if self._unpacked_from:
+            return False
         if not hasattr(fcntl, "F_SETLEASE"):
             return None
         try:
@@ -129,7 +138,7 @@ class PackedFile(File):
                     raise
                 _log.warning("%s is damaged: %s", self.path, error)
             file.flush()
-            return File(os.dup(file.fileno()), self.path)
+            return File(os.dup(file.fileno()), self.path, self.identity)
 
     @contextmanager
     def _unpacked(self) -> Iterator[IO[bytes]]:
@@ -163,7 +172,7 @@ def rotated(log: Path) -> list[Path]:
     found: dict[tuple[int, str, int], Path] = {}
     try:
         names = os.listdir(log.parent)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return []
     for name in sorted(names, key=len):
         plain, packing = (name, "")
@@ -196,7 +205,7 @@ def listing(log: Path) -> Listing:
     for path in [*rotated(log), log]:
         try:
             status = os.lstat(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             continue
         if stat.S_ISREG(status.st_mode):
             found.append((path, (status.st_dev, status.st_ino)))
