@@ -296,10 +296,9 @@ class LogFile:
                 if frames and file.holds(position) and (not followed or file.holds(end)):
                     return frames, Cursor(generation, after)
                 self._readers.pop(generation, None)
-            file = await _patiently(self._search, end if position == START else position, file)
-            if file is None and position == START:
-                file = await _patiently(self._search_copy, end)
-            if file is None or position.offset >= file.size:
+            file = await _patiently(self._search, end, file)
+            file = file or await _patiently(self._search_copy, end)
+            if file is None or position.offset >= file.size or not file.holds(position):
                 return await self._gap(cursor)
             if not self._is_followed(file):
                 self._keep(generation, file)
@@ -338,8 +337,12 @@ class LogFile:
         if step and not self._is_followed(step.file) and step.file.path != self._target():
             return Cursor(self._adopt(step.file), step.start)
         if step and self._is_followed(step.file):
+            if step.start == START and not self._encoder.taken and end not in self._older:
+                return None
             return Cursor(self._generation, step.start)
-        return Cursor(self._generation, START) if self._file.is_deleted else None
+        if self._file.is_deleted and end in self._older:
+            return Cursor(self._generation, START)
+        return None
 
     async def _gap(self, cursor: Cursor) -> tuple[bytes, Cursor]:
         generation, position = cursor
@@ -401,13 +404,19 @@ class LogFile:
             self._read_from(file, await asyncio.to_thread(_last_line_end, file))
 
     def _open_youngest(self) -> File | None:
-        """The file to follow: the log's, or the one before it while that has a writer."""
+        """The file to follow: the log's, or the oldest one that is still being written."""
         files = self._open_all()
-        live = files.pop() if files and files[-1].path == self._target() else None
-        if files and not isinstance(files[-1], PackedFile) and files[-1].has_writer():
-            live = files.pop()
-        self._older = _ends(files)
-        return live
+        if not files:
+            return None
+        written = [
+            index
+            for index, file in enumerate(files)
+            if not isinstance(file, PackedFile) and file.age < QUIET_WRITER and file.has_writer()
+        ]
+        live = len(files) - (files[-1].path == self._target())
+        youngest = min(written, default=live)
+        self._older = _ends(files[:youngest])
+        return files[youngest] if youngest < len(files) else None
 
     def _read_from(self, file: File, position: Position) -> None:
         """Go on at `position` of `file`."""
@@ -458,6 +467,8 @@ class LogFile:
                 else:
                     data = file.read(self._encoder.taken, _READ_SIZE)
                     await asyncio.sleep(0 if data else POLL)
+                if live and not self._encoder.taken and await self._has_missed(file):
+                    return False
                 if data:
                     read_last = time.monotonic()
                     if self._take(file, data, publish):
@@ -476,6 +487,12 @@ class LogFile:
         finally:
             if tail:
                 await tail.stop()
+
+    async def _has_missed(self, file: File) -> bool:
+        """Whether a file came and was rotated away before anything was taken of this one."""
+        past = _Past(self._older, b"")
+        step = await _patiently(self._find_next, None, START, past)
+        return step is not None and not step.file.is_same(file)
 
     def _start_tail(self) -> Tail | None:
         """A tail from where the log is read; None if the machine is short of something."""
@@ -530,11 +547,10 @@ class LogFile:
     async def _recover(self, publish: Callable[[Block], None]) -> None:
         """Go on after the file being read was truncated or written anew."""
         position = self._encoder.position
-        copy = None
-        if position != START:
-            copy = await _patiently(self._search, position, self._file)
-        if copy:
-            self._read_from(copy, position)
+        past = _Past(self._older, self._head)
+        step = await _patiently(self._find_next, None, position, past)
+        if step and step.start == position != START:
+            self._read_from(step.file, position)  # a copy of it, which is whole
         else:
             await self._begin_next(None, publish)
 

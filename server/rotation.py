@@ -19,6 +19,7 @@ import shutil
 import signal
 import stat
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,6 +77,11 @@ class File:
 
     def is_same(self, other: "File") -> bool:
         return self.identity == other.identity
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was last written to."""
+        return time.time() - os.fstat(self._descriptor).st_mtime
 
     @property
     def is_deleted(self) -> bool:

@@ -177,8 +177,7 @@ class Client(threading.Thread):
                 self.finished = response.status == 204
                 return
             self.connects += 1
-            self.parser = Parser()
-            self.parser._id = self.parser.last_event_id = self.last_event_id
+            self.parser = Parser(self.last_event_id)
             while data := response.read1(65536):
                 for event in self.parser.feed(data):
                     self.events.append(event)

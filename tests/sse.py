@@ -23,8 +23,8 @@ class Parsed(NamedTuple):
 class Parser:
     """Feed it a stream's bytes, cut anywhere; it gives the events that are dispatched."""
 
-    def __init__(self) -> None:
-        self.last_event_id = ""
+    def __init__(self, last_event_id: str = "") -> None:
+        self.last_event_id = last_event_id  # it outlives a connection
         self.retry: int | None = None
         self.comments = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -32,7 +32,7 @@ class Parser:
         self._text = ""
         self._data = ""
         self._type = ""
-        self._id = ""
+        self._id = last_event_id
 
     def feed(self, data: bytes) -> list[Parsed]:
         return list(self._events(self._decoder.decode(data)))

@@ -1,0 +1,54 @@
+"""The floor: plain blocking sockets in a plain loop, and nothing else.
+
+No web server: no routes, no timeouts, no resume, and a slow client stops everyone. It
+shows what the kernel and the load generator take by themselves.
+"""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+
+from benchmarks.peers.follow import READ_SIZE, listen, tail_command
+
+HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: stream opened\n\n"
+
+
+def main() -> None:
+    log = sys.argv[1]
+    offset = os.stat(log).st_size
+    tail = subprocess.Popen(tail_command(log, offset), stdout=subprocess.PIPE)
+    assert tail.stdout is not None
+    pipe = tail.stdout.fileno()
+    listener = listen()
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    poll.register(pipe, select.POLLIN)
+    clients: set[socket.socket] = set()
+    rest = b""
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor == listener.fileno():
+                client, _ = listener.accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                client.recv(READ_SIZE)
+                client.sendall(HEAD)
+                clients.add(client)
+                continue
+            data = rest + os.read(pipe, READ_SIZE)
+            end = data.rfind(b"\n") + 1
+            frames = bytearray()
+            for line in data[:end].splitlines(keepends=True):
+                offset += len(line)
+                frames += b"id: %x\ndata: %b\n" % (offset, line)
+            rest = data[end:]
+            for client in list(clients):
+                try:
+                    client.sendall(frames)
+                except OSError:
+                    clients.discard(client)
+
+
+if __name__ == "__main__":
+    main()
