@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from server.event import Event
 from server.logfile import Block, Cursor, LogFile, gap
@@ -10,6 +10,21 @@ from server.position import Position
 
 _ENOUGH = 256 * 1024
 """Bytes of frames that one read gives, give or take a block."""
+
+
+Push = Callable[[bytes], bool]
+"""Takes a block, framed as an HTTP chunk, at once: True, or leaves it all: False."""
+
+
+class _Waiter:
+    """A client that has caught up and waits for more after `cursor`."""
+
+    __slots__ = ("cursor", "more", "push")
+
+    def __init__(self, cursor: Cursor, push: Push | None) -> None:
+        self.cursor = cursor
+        self.push = push
+        self.more: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class Journal:
@@ -25,7 +40,7 @@ class Journal:
         self._size = 0
         self._blocks: list[Block] = []
         self._places: list[tuple[int, int]] = []  # where each block begins
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: set[_Waiter] = set()
 
     async def follow(self) -> None:
         """Keep up with the log, for ever."""
@@ -34,13 +49,20 @@ class Journal:
     # --- where a client begins --------------------------------------------------
 
     async def events(
-        self, last_event_id: str | None, backlog: int, from_start: bool = False
+        self,
+        last_event_id: str | None,
+        backlog: int,
+        from_start: bool = False,
+        push: Push | None = None,
     ) -> AsyncIterator[bytes]:
         """Frames after the event `last_event_id`, for ever, at the pace they are asked for.
 
         Without an id they begin `backlog` lines before the live end, or at the oldest
         line there is. An id that the log does not hold gets a `gap` event and the
         oldest line there is.
+
+        A client that has caught up is offered new blocks by `push`; what that takes is
+        passed over here.
         """
         if last_event_id is not None:
             position = Position.parse(last_event_id)
@@ -56,7 +78,7 @@ class Journal:
             # So that a client that comes back before its first event misses none.
             yield Event(id=await self.log.id_of(cursor)).encode()
         while True:
-            frames, cursor = await self.read(cursor)
+            frames, cursor = await self.read(cursor, push)
             yield frames
 
     async def _find(self, position: Position) -> Cursor | None:
@@ -76,11 +98,11 @@ class Journal:
 
     # --- reading ----------------------------------------------------------------
 
-    async def read(self, cursor: Cursor) -> tuple[bytes, Cursor]:
+    async def read(self, cursor: Cursor, push: Push | None = None) -> tuple[bytes, Cursor]:
         """Whole frames after `cursor`, and the place after them; waits when there are none."""
         if self._is_live(cursor):
             while self._is_live(cursor):
-                await self._wait()
+                cursor = await self._wait(cursor, push)
         else:
             await asyncio.sleep(0)  # one who catches up lets the others have their turn
         generation, position = cursor
@@ -115,13 +137,15 @@ class Journal:
         frames = blocks[0].frames if len(blocks) == 1 else b"".join(b.frames for b in blocks)
         return frames, blocks[-1].after
 
-    async def _wait(self) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _wait(self, cursor: Cursor, push: Push | None) -> Cursor:
+        """Wait for more than `push` takes after `cursor`; return the place that this begins."""
+        waiter = _Waiter(cursor, push)
         self._waiting.add(waiter)
         try:
-            await waiter
+            await waiter.more
         finally:
             self._waiting.discard(waiter)
+        return waiter.cursor
 
     def _append(self, block: Block) -> None:
         self._blocks.append(block)
@@ -129,10 +153,14 @@ class Journal:
         self._size += len(block.frames)
         if self._size > self._memory:
             self._evict()
-        waiting, self._waiting = self._waiting, set()
-        for waiter in waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+        if not self._waiting:
+            return
+        chunk = b"%x\r\n%b\r\n" % (len(block.frames), block.frames)
+        for waiter in list(self._waiting):
+            if waiter.push and waiter.cursor == block.before and waiter.push(chunk):
+                waiter.cursor = block.after
+            elif not waiter.more.done():
+                waiter.more.set_result(None)
 
     def _evict(self) -> None:
         """Drop the oldest eighth, so that the lists are not shifted for every block."""
