@@ -8,6 +8,7 @@ pipe fills and tail waits.
 import asyncio
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import sh
@@ -72,13 +73,15 @@ class Tail:
 
     async def read(self, timeout: float) -> bytes | None:
         """The next bytes; none at all after `timeout` seconds, None when tail has ended."""
-        if self._reading is None:
-            self._reading = asyncio.ensure_future(self._stream.read_bytes(_READ_SIZE, partial=True))
-        await asyncio.wait({self._reading}, timeout=timeout)
-        if not self._reading.done():
-            return b""
-        reading, self._reading = self._reading, None
         try:
+            if self._reading is None:
+                self._reading = asyncio.ensure_future(
+                    self._stream.read_bytes(_READ_SIZE, partial=True)
+                )
+            await asyncio.wait({self._reading}, timeout=timeout)
+            if not self._reading.done():
+                return b""
+            reading, self._reading = self._reading, None
             return reading.result()
         except StreamClosedError:
             return None
@@ -87,5 +90,11 @@ class Tail:
         """End tail at once, and wait for its end; what it has not handed over is dropped."""
         self._stream.close()
         if self._process.is_alive():
-            self._process.kill()
-        await asyncio.to_thread(self._process.process.wait)
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        ended = asyncio.ensure_future(asyncio.to_thread(self._process.process.wait))
+        try:
+            await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            await ended  # the threads of sh need the event loop until then
+            raise
