@@ -20,7 +20,6 @@ import signal
 import stat
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,9 +32,6 @@ Identity = tuple[int, int]
 """Device and inode of a file."""
 
 _F_SETSIG = 10  # fcntl(2); Python has no name for it
-
-# what the standard library raises for compressed files that are cut short or damaged
-_DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
 
 _log = logging.getLogger(__name__)
 
@@ -130,19 +126,20 @@ class PackedFile(File):
         try:
             with self._unpacked() as unpacked:
                 head = unpacked.read(min(position.offset, HEAD))
-        except _DAMAGED:
+        except Exception as error:
+            _raise_unless_damaged(error)
             return False
         return (len(head), crc32(head)) == (min(position.offset, HEAD), position.head)
 
     def unpack(self) -> File:
         """Its content as a file of its own, which has no name. Of a damaged one, what is whole."""
-        with self._unpacked() as unpacked, tempfile.TemporaryFile() as file:
+        with tempfile.TemporaryFile() as file:
             try:
-                shutil.copyfileobj(unpacked, file, 1 << 16)
-            except _DAMAGED as error:
-                if isinstance(error, OSError) and error.errno is not None:
-                    raise
-                _log.warning("%s is damaged: %s", self.path, error)
+                with self._unpacked() as unpacked:
+                    shutil.copyfileobj(unpacked, file, 1 << 16)
+            except Exception as error:
+                _raise_unless_damaged(error)
+                _log.warning("%s cannot be read to its end: %s", self.path, error)
             file.flush()
             return File(os.dup(file.fileno()), self.path, self.identity)
 
@@ -152,6 +149,15 @@ class PackedFile(File):
             file.seek(0)
             with _UNPACKERS[self.path.suffix](file) as unpacked:
                 yield unpacked
+
+
+def _raise_unless_damaged(error: Exception) -> None:
+    """Let pass what an unpacker raises (each has kinds of its own) or that it is not installed.
+
+    An error of the system has a number, and says nothing about the file's content.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
 
 
 def _open_zst(file: IO[bytes]) -> IO[bytes]:
@@ -178,7 +184,7 @@ def rotated(log: Path) -> list[Path]:
     found: dict[tuple[int, str, int], Path] = {}
     try:
         names = os.listdir(log.parent)
-    except (FileNotFoundError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
     for name in sorted(names, key=len):
         plain, packing = (name, "")
@@ -211,7 +217,7 @@ def listing(log: Path) -> Listing:
     for path in [*rotated(log), log]:
         try:
             status = os.lstat(path)
-        except (FileNotFoundError, PermissionError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
         if stat.S_ISREG(status.st_mode):
             found.append((path, (status.st_dev, status.st_ino)))
@@ -239,6 +245,7 @@ def open_all(log: Path) -> list[File]:
             else:
                 if listing(log) == before:
                     return files
-        except FileNotFoundError:
-            continue
+        except OSError as error:  # gone, or something else in its place
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
+                raise
     raise OSError(errno.EAGAIN, "the log is being rotated again and again", str(log))
