@@ -288,12 +288,13 @@ class LogFile:
                 return await self._turn(generation)
             file = self._open_file(generation)
             if file:
+                followed = self._is_followed(file)
                 stop = min(end.offset, file.size, end.offset if limit is None else limit)
                 frames, after = await self._encode(file, position, stop)
-                # What was read stood there before this check, so it is the log's. A file
-                # that is not followed any more does not change.
-                followed = self._is_followed(file)
-                if frames and file.holds(position) and (not followed or file.holds(end)):
+                # What was read stood there before this check, so it is the log's. A copy
+                # that is shorter than what it was made of does not change any more.
+                shorter = not followed and file.size < end.offset
+                if frames and file.holds(position) and (shorter or file.holds(end)):
                     return frames, Cursor(generation, after)
                 self._readers.pop(generation, None)
             file = await _patiently(self._search, end, file)

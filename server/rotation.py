@@ -33,6 +33,9 @@ Identity = tuple[int, int]
 
 _F_SETSIG = 10  # fcntl(2); Python has no name for it
 
+# gone, something else in its place, or out of reach
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES)
+
 _log = logging.getLogger(__name__)
 
 
@@ -184,8 +187,10 @@ def rotated(log: Path) -> list[Path]:
     found: dict[tuple[int, str, int], Path] = {}
     try:
         names = os.listdir(log.parent)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return []
+        raise
     for name in sorted(names, key=len):
         plain, packing = (name, "")
         if Path(name).suffix in _UNPACKERS:
@@ -217,8 +222,10 @@ def listing(log: Path) -> Listing:
     for path in [*rotated(log), log]:
         try:
             status = os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            continue
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                continue
+            raise
         if stat.S_ISREG(status.st_mode):
             found.append((path, (status.st_dev, status.st_ino)))
     return found
@@ -245,7 +252,7 @@ def open_all(log: Path) -> list[File]:
             else:
                 if listing(log) == before:
                     return files
-        except OSError as error:  # gone, or something else in its place
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
+        except OSError as error:
+            if error.errno not in (*_NOT_THERE, errno.EINVAL):
                 raise
     raise OSError(errno.EAGAIN, "the log is being rotated again and again", str(log))
