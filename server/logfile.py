@@ -168,10 +168,15 @@ class LogFile:
         Nothing stands before the start of a file that could tell it from another's: it
         is named by the end of the file before it, if there is one.
         """
-        end = None
-        if cursor.position == START:
-            end = await _patiently(self._end_before, cursor.generation)
-        return str(end or cursor.position)
+        if cursor.position != START:
+            return str(cursor.position)
+        while (
+            cursor.generation is self._generation
+            and self._file
+            and not self._is_unchanged(self._file)
+        ):
+            await asyncio.sleep(POLL)  # until the follower has found out where that is now
+        return str(await _patiently(self._end_before, cursor.generation) or START)
 
     def _end_before(self, generation: Generation) -> Position | None:
         """Where the file before that of `generation` ends, None if there is none."""
