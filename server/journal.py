@@ -5,7 +5,8 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable
 
 from server.event import Event
-from server.logfile import Block, Cursor, LogFile, gap
+from server.generation import Block, Cursor, gap
+from server.logfile import LogFile
 from server.position import Position
 
 _ENOUGH = 256 * 1024

@@ -1,9 +1,8 @@
 """One log through all its generations: followed as it grows, and read back.
 
-A generation is what one file of the log holds from its first byte to its last. Log
-rotation ends one and begins the next. The follower reads the youngest as it grows and
-hands on what is certain to be the log's; readers of older positions read the files
-themselves, wherever rotation has put them.
+The follower reads the youngest generation as it grows and hands on what is certain to be
+the log's; readers of older positions read the files themselves, wherever rotation has put
+them.
 """
 
 import asyncio
@@ -14,16 +13,16 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import NamedTuple, ParamSpec, TypeVar
-from zlib import crc32
+from typing import ParamSpec, TypeVar
 
 import sh
 
+from server.archive import Archive, Past, Step, ends, last_line_end, lines_before
 from server.errors import StartError
-from server.event import fact
+from server.generation import Block, Cursor, Generation, gap, link
 from server.lines import LineEncoder
 from server.position import CONTEXT, HEAD, START, Position
-from server.rotation import File, Identity, PackedFile, open_all
+from server.rotation import File, Identity, PackedFile
 from server.tail import Tail
 
 POLL = 0.1
@@ -41,9 +40,6 @@ QUIET = 2.0
 QUIET_WRITER = 10.0
 """The same for a rotated file that a process still has open for writing."""
 
-COPY_LAG = 1024 * 1024
-"""Bytes that a log may grow between logrotate's copy of it and its truncation."""
-
 IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
 
@@ -57,31 +53,6 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-class Generation:
-    """What one file of the log holds; `end` and what follows are known once it is finished."""
-
-    def __init__(self, number: int, end: Position | None = None) -> None:
-        self.number = number
-        """Counts the generations that were followed; -1 for one that was only read back."""
-        self.end = end
-        self.turn: Block | None = None
-
-
-class Cursor(NamedTuple):
-    """A place in the log, known to this process: a generation and a position in it."""
-
-    generation: Generation
-    position: Position
-
-
-class Block(NamedTuple):
-    """Whole frames, and the places in the log before and after them."""
-
-    before: Cursor
-    frames: bytes
-    after: Cursor
-
-
 class LogFile:
     """The log at `path`, its lines clipped to `max_line` bytes.
 
@@ -91,6 +62,7 @@ class LogFile:
     def __init__(self, path: Path, tail: sh.Command, max_line: int) -> None:
         self.path = Path(os.path.abspath(path))
         self.max_line = max_line
+        self._archive = Archive(self.path)
         self._tail_command = tail
         self._generation = Generation(0)
         self._file: File | None = None
@@ -103,7 +75,7 @@ class LogFile:
 
     def _check(self) -> None:
         try:
-            File.open(self._target())
+            File.open(self._archive.target())
         except FileNotFoundError:
             if not self.path.parent.is_dir():
                 raise StartError(
@@ -120,16 +92,6 @@ class LogFile:
                 problem = f"cannot be opened ({error.strerror}): name a log file"
             raise StartError(f"{self.path} {problem}") from None
 
-    def _target(self) -> Path:
-        """The file that the log's path names now, symbolic links followed."""
-        return Path(os.path.realpath(self.path))
-
-    def _open_all(self) -> list[File]:
-        """All files of the log, oldest first, without a copy that is not finished."""
-        files = open_all(self._target())
-        live = files[-1] if files and files[-1].path == self._target() else None
-        return [file for file in files if file is live or not live or not _is_piece(file, live)]
-
     @property
     def end(self) -> Cursor:
         """Where the last line that was read ends: the live end of the log."""
@@ -139,18 +101,8 @@ class LogFile:
 
     async def oldest(self) -> Cursor:
         """The start of the oldest generation that is on disk."""
-        file = await _patiently(self._open_oldest)
+        file = await _patiently(self._archive.oldest, self._file)
         return Cursor(self._adopt(file) if file else self._generation, START)
-
-    def _open_oldest(self) -> File | None:
-        """The oldest file that holds anything, None if that is the one being followed."""
-        for file in self._open_all():
-            if self._is_followed(file) or file.path == self._target():
-                return None
-            plain = _plain(file)
-            if plain.size:
-                return plain
-        return None
 
     async def back(self, lines: int) -> Cursor:
         """The place `lines` lines before the live end, at the most the generation's start."""
@@ -158,7 +110,7 @@ class LogFile:
         file = self._file
         if file is None or lines == 0:
             return self.end
-        start = await asyncio.to_thread(_lines_before, file, end.offset, lines)
+        start = await asyncio.to_thread(lines_before, file, end.offset, lines)
         position = file.position(start)
         return Cursor(generation, position) if position else self.end
 
@@ -176,22 +128,9 @@ class LogFile:
             and not self._is_unchanged(self._file)
         ):
             await asyncio.sleep(POLL)  # until the follower has found out where that is now
-        return str(await _patiently(self._end_before, cursor.generation) or START)
-
-    def _end_before(self, generation: Generation) -> Position | None:
-        """Where the file before that of `generation` ends, None if there is none."""
-        files = self._open_all()
-        if generation is self._generation:
-            same = [index for index, file in enumerate(files) if self._is_followed(file)]
-        else:
-            assert generation.end is not None
-            end = generation.end
-            same = [index for index, file in enumerate(files) if _holds_all(file, end)]
-        for file in reversed(files[: same[-1] if same else 0]):
-            plain = _plain(file)
-            if plain.size:
-                return plain.position(plain.size)
-        return None
+        followed = self._file if cursor.generation is self._generation else None
+        end = cursor.generation.end or START
+        return str(await _patiently(self._archive.end_before, end, followed) or START)
 
     async def find(self, position: Position) -> Cursor | None:
         """The place that `position` names, None if no file of the log holds it any more."""
@@ -203,49 +142,15 @@ class LogFile:
             for (_, end), known in self._known.items():
                 if end == position:
                     return Cursor(known, position)
-            file = await _patiently(self._search, position)
+            file = await _patiently(self._archive.search, position)
             if file is None:
                 break
-            if file.path != self._target():
+            if file.path != self._archive.target():
                 return Cursor(self._adopt(file), position)
             await asyncio.sleep(POLL)  # until the follower is there
-        copy = await _patiently(self._search_copy, position)
+        copy = await _patiently(self._archive.search_copy, position)
         if copy:
-            generation = self._adopt(copy)
-            assert generation.end is not None
-            return Cursor(generation, generation.end)
-        return None
-
-    def _search(self, position: Position, but: File | None = None) -> File | None:
-        """The youngest file that holds `position` and is not `but`."""
-        # Youngest first: what is truncated by now was copied before, so the copy is seen.
-        for file in reversed(self._open_all()):
-            if but and but.is_same(file):
-                continue
-            if isinstance(file, PackedFile) and not file.may_hold(position):
-                continue
-            plain = _plain(file)
-            if plain.holds(position):
-                return plain
-        return None
-
-    def _search_copy(self, position: Position) -> File | None:
-        """The youngest rotated file that is a copy made shortly before `position` was written.
-
-        logrotate's copytruncate copies, and the log grows before it is truncated.
-        """
-        for file in reversed(self._open_all()):
-            if self._is_followed(file) or file.path == self._target():
-                continue
-            if isinstance(file, PackedFile) and not file.may_hold(position):
-                continue
-            plain = _plain(file)
-            length = min(position.offset, HEAD)
-            if (
-                length <= plain.size < position.offset <= plain.size + COPY_LAG
-                and crc32(plain.read(0, length)) == position.head
-            ):
-                return plain
+            return Cursor(self._adopt(copy), copy.position(copy.size) or START)
         return None
 
     def _is_followed(self, file: File) -> bool:
@@ -253,7 +158,7 @@ class LogFile:
 
     async def describe(self) -> dict[str, object]:
         """What this log is: its name, size in bytes, number of files, and where it ends."""
-        files = await _patiently(self._open_all)
+        files = await _patiently(self._archive.files)
         return {
             "name": self.path.name,
             "size": self.size or 0,
@@ -302,8 +207,8 @@ class LogFile:
                 if frames and file.holds(position) and (shorter or file.holds(end)):
                     return frames, Cursor(generation, after)
                 self._readers.pop(generation, None)
-            file = await _patiently(self._search, end, file)
-            file = file or await _patiently(self._search_copy, end)
+            file = await _patiently(self._archive.search, end, file)
+            file = file or await _patiently(self._archive.search_copy, end)
             if file is None or position.offset >= file.size or not file.holds(position):
                 return await self._gap(cursor)
             if not self._is_followed(file):
@@ -328,19 +233,19 @@ class LogFile:
         while generation.turn is None:
             assert generation.end is not None
             file = self._open_file(generation)
-            step = await _patiently(self._find_next, file, generation.end, None)
+            step = await _patiently(self._archive.next, file, generation.end, None)
             following = self._cursor_after(generation.end, step)
             if generation.turn is None and following:
-                _link(generation, following, "rotated")
+                link(generation, following, "rotated")
             elif not following:
                 await asyncio.sleep(POLL)  # until the follower is up to date
         return generation.turn.frames, generation.turn.after
 
-    def _cursor_after(self, end: Position, step: "_Step | None") -> Cursor | None:
+    def _cursor_after(self, end: Position, step: Step | None) -> Cursor | None:
         """The place after a generation that ends at `end`; None if it can't be told yet."""
         if self._file is None or not self._is_unchanged(self._file):
             return None
-        if step and not self._is_followed(step.file) and step.file.path != self._target():
+        if step and not self._is_followed(step.file) and step.file.path != self._archive.target():
             return Cursor(self._adopt(step.file), step.start)
         if step and self._is_followed(step.file):
             if step.start == START and not self._encoder.taken and end not in self._older:
@@ -407,11 +312,11 @@ class LogFile:
         if file is None:
             _log.warning("%s does not exist yet: waiting for it", self.path)
         else:
-            self._read_from(file, await asyncio.to_thread(_last_line_end, file))
+            self._read_from(file, await asyncio.to_thread(last_line_end, file))
 
     def _open_youngest(self) -> File | None:
         """The file to follow: the log's, or the oldest one that is still being written."""
-        files = self._open_all()
+        files = self._archive.files()
         if not files:
             return None
         written = [
@@ -419,9 +324,9 @@ class LogFile:
             for index, file in enumerate(files)
             if not isinstance(file, PackedFile) and file.age < QUIET_WRITER and file.has_writer()
         ]
-        live = len(files) - (files[-1].path == self._target())
+        live = len(files) - (files[-1].path == self._archive.target())
         youngest = min(written, default=live)
-        self._older = _ends(files[:youngest])
+        self._older = ends(files[:youngest])
         return files[youngest] if youngest < len(files) else None
 
     def _read_from(self, file: File, position: Position) -> None:
@@ -450,8 +355,8 @@ class LogFile:
 
     async def _wait_for_file(self) -> File:
         """The first file of a log that did not exist."""
-        past = _Past(self._older, b"")
-        while (step := await _patiently(self._find_next, None, START, past)) is None:
+        past = Past(self._older, b"")
+        while (step := await _patiently(self._archive.next, None, START, past)) is None:
             await asyncio.sleep(POLL)
         self._older = step.older
         return step.file
@@ -496,8 +401,8 @@ class LogFile:
 
     async def _has_missed(self, file: File) -> bool:
         """Whether a file came and was rotated away before anything was taken of this one."""
-        past = _Past(self._older, b"")
-        step = await _patiently(self._find_next, None, START, past)
+        past = Past(self._older, b"")
+        step = await _patiently(self._archive.next, None, START, past)
         return step is not None and not step.file.is_same(file)
 
     def _start_tail(self) -> Tail | None:
@@ -537,7 +442,7 @@ class LogFile:
     def _is_finished(self, file: File, quiet: float) -> bool:
         """Whether another file has taken the log's path and nothing more comes to this one."""
         try:
-            if File.open(self._target()).is_same(file):
+            if File.open(self._archive.target()).is_same(file):
                 return False
         except OSError:
             return False
@@ -553,8 +458,8 @@ class LogFile:
     async def _recover(self, publish: Callable[[Block], None]) -> None:
         """Go on after the file being read was truncated or written anew."""
         position = self._encoder.position
-        past = _Past(self._older, self._head)
-        step = await _patiently(self._find_next, None, position, past)
+        past = Past(self._older, self._head)
+        step = await _patiently(self._archive.next, None, position, past)
         if step and step.start == position != START:
             self._read_from(step.file, position)  # a copy of it, which is whole
         else:
@@ -564,8 +469,8 @@ class LogFile:
         """Finish this generation, which `file` holds if it is still there, and begin the next."""
         assert self._file is not None
         finished, end = self.end
-        past = _Past(self._older, self._head)
-        while (step := await _patiently(self._find_next, file, end, past)) is None:
+        past = Past(self._older, self._head)
+        while (step := await _patiently(self._archive.next, file, end, past)) is None:
             await asyncio.sleep(POLL)
         name = "truncated" if self._is_followed(step.file) else "rotated"
         finished.end = end
@@ -575,77 +480,7 @@ class LogFile:
         self._older = step.older | {end}
         self._generation = Generation(finished.number + 1)
         self._read_from(step.file, step.start)
-        publish(_link(finished, self.end, name))
-
-    def _find_next(self, file: File | None, end: Position, past: "_Past | None") -> "_Step | None":
-        """The file that follows the generation that ends at `end`, None if there is none yet.
-
-        `file` holds that generation, if it is at hand. Where it has no name any more,
-        `past` tells which files came before.
-        """
-        files = self._open_all()
-        named = [index for index, other in enumerate(files) if file and file.is_same(other)]
-        same = named or [
-            index
-            for index, other in enumerate(files)
-            if other.path != self._target() and _holds_all(other, end)
-        ]
-        for index in range(same[-1] + 1 if same else 0, len(files)):
-            live = files[index].path == self._target()
-            if not live and past and past.includes(files[index]):
-                continue
-            following = _plain(files[index])
-            if not live and not following.size:
-                continue
-            if not live and past and not same and past.includes(following, end):
-                continue
-            # A file that holds all of the one before is a copy of the log whose original
-            # goes on, or a log that an editor wrote anew; unless that one still has a
-            # name of its own, given to it by a rotation.
-            renamed = same and file and file.was_live
-            goes_on = end != START and not renamed and following.holds(end)
-            return _Step(following, end if goes_on else START, _ends(files[:index]))
-        return None
-
-
-class _Step(NamedTuple):
-    """From one generation to the next."""
-
-    file: File
-    start: Position
-    older: set[Position]  # where the files before it end
-
-
-class _Past(NamedTuple):
-    """What is known of a generation and of those before it, when its file has no name."""
-
-    older: set[Position]  # where the files before it end
-    head: bytes  # its first HEAD bytes
-
-    def includes(self, file: File, end: Position | None = None) -> bool:
-        """Whether `file` is older, or a copy of the generation that ends before `end`."""
-        if file.position(file.size) in self.older:
-            return True
-        return (
-            end is not None
-            and file.size < end.offset <= file.size + COPY_LAG
-            and file.read(0, HEAD) == self.head[: file.size]
-        )
-
-
-def gap(before: str, after: str, why: str, lost: int | None) -> bytes:
-    """The frame that tells a client what it will not get: ids, and bytes if they are known.
-
-    Its own id is the place it goes on from, so that a reconnect gets no second one.
-    """
-    return fact("gap", id=after, **{"from": before, "to": after, "bytes": lost, "why": why})
-
-
-def _link(finished: Generation, following: Cursor, name: str) -> Block:
-    assert finished.end is not None
-    before = Cursor(finished, finished.end)
-    finished.turn = Block(before, fact(name, **{"from": str(finished.end)}), following)
-    return finished.turn
+        publish(link(finished, self.end, name))
 
 
 def _publish(
@@ -653,57 +488,6 @@ def _publish(
 ) -> None:
     if frames:
         publish(Block(before, frames, after))
-
-
-def _plain(file: File) -> File:
-    return file.unpack() if isinstance(file, PackedFile) else file
-
-
-def _is_piece(file: File, live: File) -> bool:
-    """Whether a rotated file is a copy of the log that is still being made, or cut in a line."""
-    if isinstance(file, PackedFile) or not file.size:
-        return False
-    if file.read(file.size - 1, 1) == b"\n" and not file.has_writer():
-        return False
-    end = file.position(file.size)
-    return end is not None and live.holds(end)
-
-
-def _holds_all(file: File, end: Position) -> bool:
-    """Whether `file` holds a generation that ends at `end`, and nothing else."""
-    if end == START:
-        return False
-    if isinstance(file, PackedFile):
-        return file.may_hold(end) and file.unpack().ends_at(end)
-    return file.ends_at(end)
-
-
-def _ends(files: list[File]) -> set[Position]:
-    return {end for file in files if file.size and (end := file.position(file.size))}
-
-
-def _last_line_end(file: File) -> Position:
-    """Where the last whole line of `file` ends."""
-    return file.position(_lines_before(file, file.size, 0)) or START
-
-
-def _lines_before(file: File, end: int, lines: int) -> int:
-    """Where the last `lines` lines before `end` begin; for 0, where the last whole one ends."""
-    start = end
-    wanted = lines + 1
-    while start > 0:
-        length = min(_READ_SIZE, start)
-        data = file.read(start - length, length)
-        start -= length
-        found = data.count(b"\n")
-        if found < wanted:
-            wanted -= found
-            continue
-        cut = len(data)
-        for _ in range(wanted):
-            cut = data.rindex(b"\n", 0, cut)
-        return start + cut + 1
-    return 0
 
 
 async def _patiently(
