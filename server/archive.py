@@ -15,6 +15,9 @@ from server.rotation import File, PackedFile, open_all
 COPY_LAG = 1024 * 1024
 """Bytes that a log may grow between logrotate's copy of it and its truncation."""
 
+SHARED = 64 * 1024
+"""Bytes at the start of its files that a log's generations may have in common."""
+
 _READ_SIZE = 128 * 1024
 
 
@@ -83,8 +86,13 @@ class Archive:
         return None
 
     def search(self, position: Position, but: File | None = None) -> File | None:
-        """The youngest file that holds `position` and is not `but`."""
+        """The file that holds `position` and is not `but`.
+
+        Where several do, as just after a header that all of them share, it is the oldest:
+        to begin too early sends lines twice, to begin too late loses some.
+        """
         # Youngest first: what is truncated by now was copied before, so the copy is seen.
+        found = None
         for file in reversed(self.files()):
             if but and but.is_same(file):
                 continue
@@ -92,8 +100,10 @@ class Archive:
                 continue
             plain = _plain(file)
             if plain.holds(position):
-                return plain
-        return None
+                found = plain
+                if position.offset > SHARED:
+                    break
+        return found
 
     def search_copy(self, position: Position) -> File | None:
         """The youngest rotated file that is a copy made shortly before `position` was written.

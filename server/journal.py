@@ -86,7 +86,7 @@ class Journal:
         """The place of `position`, in memory or on disk; None if it is nowhere."""
         if self._blocks:
             first, last = self._places[0][0], self._places[-1][0]
-            for number in range(last, first - 1, -1):
+            for number in range(first, last + 1):
                 index = bisect_left(self._places, (number, position.offset)) - 1
                 if index < 0 or self._places[index][0] != number:
                     continue

@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 
 import sh
 
-from server.archive import Archive, Past, Step, ends, last_line_end, lines_before
+from server.archive import SHARED, Archive, Past, Step, ends, last_line_end, lines_before
 from server.errors import StartError
 from server.generation import Block, Cursor, Generation, gap, link
 from server.lines import LineEncoder
@@ -137,17 +137,19 @@ class LogFile:
         if position == START:
             return await self.oldest()
         while True:
-            if self._file and self._file.holds(position):
+            if position.offset > SHARED and self._file and self._file.holds(position):
                 return Cursor(self._generation, position)
-            for (_, end), known in self._known.items():
-                if end == position:
-                    return Cursor(known, position)
             file = await _patiently(self._archive.search, position)
             if file is None:
                 break
-            if file.path != self._archive.target():
+            if self._is_followed(file) or file.path != self._archive.target():
                 return Cursor(self._adopt(file), position)
             await asyncio.sleep(POLL)  # until the follower is there
+        if self._file and self._file.holds(position):
+            return Cursor(self._generation, position)  # it has no name any more
+        for (_, end), known in self._known.items():
+            if end == position:
+                return Cursor(known, position)
         copy = await _patiently(self._archive.search_copy, position)
         if copy:
             return Cursor(self._adopt(copy), copy.position(copy.size) or START)

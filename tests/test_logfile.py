@@ -884,3 +884,23 @@ def test_bytes_of_any_kind_come_as_text(log: Log) -> None:
             log.lines += [line.replace("\r", "\n") for line in text]
             check(log, client)
         check_returns(server, log, client, 50)
+
+
+def test_a_client_whose_last_line_is_a_header_of_several_files_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    log = Log(tmp_path / "app.log")
+    log.append("header")
+    with running(tmp_path, log.path) as server:
+        with following(server) as client:
+            client.wait_for(1)
+        log.append("a")
+        numbered(log)
+        log.append("header", "b")
+        with following(server, "/stream-logs?from=start") as other:
+            other.wait_for(4)
+        server.kill()
+        server.start()
+        with following(server, last_event_id=client.last_event_id) as late:
+            assert late.wait_for(3) == ["a", "header", "b"]
+            assert late.facts("gap") == []
