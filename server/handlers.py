@@ -17,9 +17,7 @@ from server.event import KEEP_ALIVE, MEDIA_TYPE, fact, last_event_id
 from server.journal import Journal
 from server.numbers import LARGEST, LONGEST_INTERVAL, count, count_after_gap, slow_page
 from server.security import allow_origin_header
-from server.settings import Settings
-
-MAX_BACKLOG = 1_000_000
+from server.settings import MAX_BACKLOG, Settings
 
 DEAD_AFTER = 8
 """A client that takes nothing for so many times the keep-alive interval is dropped."""

@@ -12,6 +12,10 @@ DEMO_LOG = Path("logs/log_gerado.log")
 """What the demo writes and streams."""
 
 
+MAX_BACKLOG = 1_000_000
+"""Lines."""
+
+
 def _setting(
     default: Any, help: str, *, least: float | None = None, most: float | None = None
 ) -> Any:
@@ -38,7 +42,7 @@ class Settings:
         15.0, "Seconds of silence after which a comment is sent.", least=0.1, most=3600
     )
     backlog: int = _setting(
-        10, "Lines before the live end that a new client gets.", least=0, most=1_000_000
+        10, "Lines before the live end that a new client gets.", least=0, most=MAX_BACKLOG
     )
     max_line: int = _setting(
         1024 * 1024,

@@ -236,4 +236,4 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestLog(LogMachine.TestCase):  # type: ignore[misc,valid-type]
-    settings = settings(max_examples=80, stateful_step_count=30)
+    settings = settings(max_examples=60, stateful_step_count=30)

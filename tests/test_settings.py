@@ -1,0 +1,37 @@
+"""What the settings mean together."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from server.settings import DEMO_LOG, Settings
+
+
+def test_without_a_log_it_is_the_demo_which_writes_and_lets_any_page_read() -> None:
+    settings = Settings()
+    assert settings.log_path == DEMO_LOG
+    assert settings.writes_log
+    assert settings.allowed_origins == ("*",)
+
+
+def test_with_a_log_nothing_is_written_and_no_other_page_may_read() -> None:
+    settings = Settings(log=Path("app.log"))
+    assert settings.log_path == Path("app.log")
+    assert not settings.writes_log
+    assert settings.allowed_origins == ()
+
+
+@pytest.mark.parametrize("log", [None, Path("app.log")])
+@pytest.mark.parametrize("writes", [True, False])
+def test_what_is_said_counts(log: Path | None, writes: bool) -> None:
+    settings = Settings(log=log, log_writer=writes, allow_origin=("https://a.example",))
+    assert settings.writes_log is writes
+    assert settings.allowed_origins == ("https://a.example",)
+
+
+def test_every_default_is_within_its_bounds() -> None:
+    for field in dataclasses.fields(Settings):
+        for bound, holds in (("least", float.__ge__), ("most", float.__le__)):
+            if field.metadata.get(bound) is not None:
+                assert holds(float(field.default), float(field.metadata[bound])), field.name
