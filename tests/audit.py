@@ -862,6 +862,7 @@ class Verdict:
         self._missing: list[Span] = []
         opened: float | None = None
         facts: list[Fact] = []
+        self._came = _time(client.history[0]) if client.history else clock()
         for self._place, entry in enumerate(client.history):
             if isinstance(entry, Run):
                 if opened is None:
@@ -923,7 +924,7 @@ class Verdict:
             here = subtract([span], subtract([span], [destroyed.span]))
             left = subtract(left, here)
             for piece in here:
-                if told or not destroyed.seen:
+                if told or not destroyed.seen or destroyed.since < self._came:
                     self.counts["excused"] += piece.length
                 elif reason := self._why_undetectable(piece, destroyed.since, now):
                     self.counts[f"undetectable: {reason}"] += piece.length
