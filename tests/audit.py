@@ -70,6 +70,7 @@ PADDINGS = [
     ),
 ]
 PADDING_WEIGHTS = [*[3.0] * 6, *[10.0] * 10, 2.0, 0.5, 0.1]
+PAUSES = [0.002, 0.01, 0.02, 0.05] * 15 + [0.3, 1.0]
 LINE_ENDS = [b"\n"] * 15 + [b"\r\n"]
 
 
@@ -171,7 +172,7 @@ class Writer(threading.Thread):
                 self._write_in_pieces()
             else:
                 self.write(self._random.randrange(1, 15))
-            self._stopped.wait(self._random.choice([0.002, 0.01, 0.02, 0.05]))
+            self._stopped.wait(self._random.choice(PAUSES))
 
     def write(self, count: int, descriptor: int | None = None) -> None:
         """Write whole lines, in one go, to the log or to another file."""
