@@ -101,8 +101,13 @@ class LogFile:
 
     async def oldest(self) -> Cursor:
         """The start of the oldest generation that is on disk."""
-        file = await _patiently(self._archive.oldest, self._file)
-        return Cursor(self._adopt(file) if file else self._generation, START)
+        while True:
+            generation, followed = self._generation, self._file
+            file = await _patiently(self._archive.oldest, followed)
+            if file:
+                return Cursor(self._adopt(file), START)
+            if followed is self._file:  # and not the next one by now
+                return Cursor(generation, START)
 
     async def back(self, lines: int) -> Cursor:
         """The place `lines` lines before the live end, at the most the generation's start."""
