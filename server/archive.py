@@ -72,6 +72,15 @@ class Archive:
                 return plain
         return None
 
+    def is_older(self, file: File, other: File) -> bool:
+        """Whether both have names, and that of `file` says that it came first."""
+        identities = [one.identity for one in self.files()]
+        return (
+            file.identity in identities
+            and other.identity in identities
+            and identities.index(file.identity) < identities.index(other.identity)
+        )
+
     def end_before(self, end: Position, followed: File | None) -> Position | None:
         """Where the file before `followed` ends, or before that which ends at `end`."""
         files = self.files()

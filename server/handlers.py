@@ -104,6 +104,8 @@ class StreamingHandler(SiteHandler):
 
     async def send(self, pieces: AsyncIterator[bytes]) -> None:
         """Send pieces until they end, the client leaves or the server shuts down."""
+        if self.connection.closed():
+            return  # the client has left before anything could be sent
         self._drop_dead_peer()
         self._task = asyncio.current_task()
         self.site.streaming.add(self)

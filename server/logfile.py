@@ -147,7 +147,7 @@ class LogFile:
             file = await _patiently(self._archive.search, position)
             if file is None:
                 break
-            if self._is_followed(file) or file.path != self._archive.target():
+            if self._is_followed(file) or not await self._is_ahead(file):
                 return Cursor(self._adopt(file), position)
             await asyncio.sleep(POLL)  # until the follower is there
         if self._file and self._file.holds(position):
@@ -162,6 +162,12 @@ class LogFile:
 
     def _is_followed(self, file: File) -> bool:
         return self._file is not None and file.identity == self._file.identity
+
+    async def _is_ahead(self, file: File) -> bool:
+        """Whether the follower has yet to come to `file`, which may still be written to."""
+        if file.path == self._archive.target() or self._file is None:
+            return True
+        return await _patiently(self._archive.is_older, self._file, file)
 
     async def describe(self) -> dict[str, object]:
         """What this log is: its name, size in bytes, number of files, and where it ends."""
@@ -241,23 +247,23 @@ class LogFile:
             assert generation.end is not None
             file = self._open_file(generation)
             step = await _patiently(self._archive.next, file, generation.end, None)
-            following = self._cursor_after(generation.end, step)
+            following = await self._cursor_after(generation.end, step)
             if generation.turn is None and following:
                 link(generation, following, "rotated")
             elif not following:
                 await asyncio.sleep(POLL)  # until the follower is up to date
         return generation.turn.frames, generation.turn.after
 
-    def _cursor_after(self, end: Position, step: Step | None) -> Cursor | None:
+    async def _cursor_after(self, end: Position, step: Step | None) -> Cursor | None:
         """The place after a generation that ends at `end`; None if it can't be told yet."""
         if self._file is None or not self._is_unchanged(self._file):
             return None
-        if step and not self._is_followed(step.file) and step.file.path != self._archive.target():
-            return Cursor(self._adopt(step.file), step.start)
         if step and self._is_followed(step.file):
             if step.start == START and not self._encoder.taken and end not in self._older:
                 return None
             return Cursor(self._generation, step.start)
+        if step and not await self._is_ahead(step.file):
+            return Cursor(self._adopt(step.file), step.start)
         if self._file.is_deleted and end in self._older:
             return Cursor(self._generation, START)
         return None

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -328,6 +329,20 @@ def test_nothing_is_left_of_a_client_that_goes(server: Server, path: str) -> Non
     for client in clients:
         client.drop()
     wait_until(lambda: resources(server) <= before, "the descriptors at rest", 2)
+
+
+@pytest.mark.parametrize("path", ["/stream-logs", "/stream-numbers?to=1000", "/slow-numbers"])
+def test_nothing_is_left_of_a_client_that_is_gone_at_once(server: Server, path: str) -> None:
+    wait_until(lambda: not connections(server), "a server at rest")
+    before = resources(server)
+    errors = len(server.errors())
+    for _ in range(200):
+        connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        connection.close()  # a reset, not an end
+    wait_until(lambda: resources(server) <= before and not connections(server), "rest", 5)
+    assert "Traceback" not in server.errors()[errors:]
 
 
 @pytest.mark.parametrize("path", ["/stream-logs", "/stream-numbers?to=1000", "/slow-numbers"])

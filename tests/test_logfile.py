@@ -22,6 +22,7 @@ import sh
 from server import logfile
 from server.journal import Journal
 from server.logfile import LogFile
+from server.position import Position
 from server.rotation import File
 from server.tail import find_tail
 from tests.logs import (
@@ -904,3 +905,25 @@ def test_a_client_whose_last_line_is_a_header_of_several_files_loses_nothing(
         with following(server, last_event_id=client.last_event_id) as late:
             assert late.wait_for(3) == ["a", "header", "b"]
             assert late.facts("gap") == []
+
+
+def test_a_file_younger_than_the_followed_one_is_read_to_its_end(tmp_path: Path) -> None:
+    log, one, two = (tmp_path / name for name in ("app.log", "app.log.1", "app.log.2"))
+    log.write_text("e\n")
+    one.write_text("b\nc\n")
+    two.write_text("a\n")
+    content = one.read_bytes()
+    position = Position.at(2, lambda offset, length: content[offset : offset + length])
+    with (
+        two.open("a") as older,
+        one.open("a") as younger,
+        running(tmp_path, log) as server,
+        following(server, last_event_id=str(position)) as late,
+        following(server, "/stream-logs?from=start") as whole,
+    ):
+        whole.wait_for(1)
+        younger.write("d\n")
+        younger.close()
+        older.close()
+        assert whole.wait_for(5) == ["a", "b", "c", "d", "e"]
+        assert late.wait_for(3) == ["c", "d", "e"]
