@@ -35,14 +35,16 @@ class Past(NamedTuple):
     older: set[Position]  # where the files before it end
     head: bytes  # its first HEAD bytes
 
-    def includes(self, file: File, end: Position | None = None) -> bool:
-        """Whether `file` is older, or a copy of the generation that ends before `end`."""
-        if file.position(file.size) in self.older:
-            return True
+    def is_older(self, file: File) -> bool:
+        """Whether `file` came before the generation."""
+        return file.position(file.size) in self.older
+
+    def is_copy(self, file: File, end: Position) -> bool:
+        """Whether `file` is a copy made before the generation had grown to its `end`."""
         return (
-            end is not None
-            and file.size < end.offset <= file.size + COPY_LAG
+            file.size < end.offset <= file.size + COPY_LAG
             and file.read(0, HEAD) == self.head[: file.size]
+            and not self.is_older(file)
         )
 
 
@@ -148,12 +150,13 @@ class Archive:
         ]
         for index in range(same[-1] + 1 if same else 0, len(files)):
             live = files[index].path == self.target()
-            if not live and past and past.includes(files[index]):
+            if not live and past and past.is_older(files[index]):
                 continue
             following = _plain(files[index])
             if not live and not following.size:
                 continue
-            if not live and past and not same and past.includes(following, end):
+            unknown = past if not live and not same else None
+            if unknown and (unknown.is_older(following) or unknown.is_copy(following, end)):
                 continue
             # A file that holds all of the one before is a copy of the log whose original
             # goes on, or a log that an editor wrote anew; unless that one still has a

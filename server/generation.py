@@ -6,6 +6,7 @@ rotation and truncation end one and begin the next.
 
 from typing import NamedTuple
 
+from server.archive import Past
 from server.event import fact
 from server.position import Position
 
@@ -18,6 +19,8 @@ class Generation:
         """Counts the generations that were followed; -1 for one that was only read back."""
         self.end = end
         self.turn: Block | None = None
+        self.past: Past | None = None
+        """Of one that was truncated: what tells copies of it from other files."""
 
 
 class Cursor(NamedTuple):

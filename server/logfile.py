@@ -157,7 +157,9 @@ class LogFile:
                 return Cursor(known, position)
         copy = await _patiently(self._archive.search_copy, position)
         if copy:
-            return Cursor(self._adopt(copy), copy.position(copy.size) or START)
+            generation = self._adopt(copy)
+            end = generation.end or START
+            return Cursor(generation, min(position, end, key=lambda place: place.offset))
         return None
 
     def _is_followed(self, file: File) -> bool:
@@ -282,10 +284,28 @@ class LogFile:
         if self._is_followed(file):
             return self._generation
         end = file.position(file.size) or START
-        generation = self._known.get((file.identity, end)) or Generation(-1, end)
+        generation = self._known_as(file, end) or Generation(-1, end)
         self._remember(generation, file)
-        self._keep(generation, file)
+        if generation not in self._readers:
+            self._keep(generation, file)
         return generation
+
+    def _known_as(self, file: File, end: Position) -> Generation | None:
+        """The generation that `file`, which ends at `end`, holds, or held before it was copied.
+
+        One that was followed comes first: what came after it is known, gone or not.
+        """
+        followed = {known for known in self._known.values() if known.number >= 0}
+        equal = [known for known in followed if known.end == end]
+        copied = [
+            known
+            for known in followed
+            if known.past and known.end and known.past.is_copy(file, known.end)
+        ]
+        for found in (equal, copied):
+            if len(found) == 1:
+                return found[0]
+        return self._known.get((file.identity, end))
 
     def _remember(self, generation: Generation, file: File) -> None:
         assert generation.end is not None
@@ -490,6 +510,8 @@ class LogFile:
         self._remember(finished, self._file)
         if file:
             self._keep(finished, file)
+        else:
+            finished.past = past
         self._older = step.older | {end}
         self._generation = Generation(finished.number + 1)
         self._read_from(step.file, step.start)

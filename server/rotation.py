@@ -182,9 +182,11 @@ def rotated(log: Path) -> list[Path]:
     """The rotated files of `log` that are there now, oldest first.
 
     Where a file stands both plain and compressed, the compression is not finished:
-    the plain one counts.
+    the plain one counts. Where some names have dates and others numbers, the way of
+    rotation was changed: those of the kind that was written to last are the younger.
     """
-    found: dict[tuple[int, str, int], Path] = {}
+    dated: dict[str, Path] = {}
+    numbered: dict[int, Path] = {}
     try:
         names = os.listdir(log.parent)
     except OSError as error:
@@ -195,22 +197,35 @@ def rotated(log: Path) -> list[Path]:
         plain, packing = (name, "")
         if Path(name).suffix in _UNPACKERS:
             plain, packing = Path(name).stem, Path(name).suffix
-        age = _age(plain, log)
-        if age and (not packing or age not in found):
-            found[age] = log.parent / name
-    return [found[age] for age in sorted(found)]
+        mark = _mark(plain, log)
+        path = log.parent / name
+        if mark and mark["date"]:
+            if not packing or mark["date"] not in dated:
+                dated[mark["date"]] = path
+        elif mark and (not packing or -int(mark["number"]) not in numbered):
+            numbered[-int(mark["number"])] = path
+    kinds = [[dated[date] for date in sorted(dated)], [numbered[age] for age in sorted(numbered)]]
+    if all(kinds):
+        kinds.sort(key=lambda paths: max(map(_written, paths)))
+    return [path for paths in kinds for path in paths]
 
 
-def _age(name: str, log: Path) -> tuple[int, str, int] | None:
-    """A key that sorts rotated files of `log` oldest first, None for any other file."""
+def _mark(name: str, log: Path) -> "re.Match[str] | None":
+    """The number or the date in the name of a rotated file of `log`, None for any other file."""
     for before, after in ((log.name, ""), (log.stem, log.suffix)):
         if name.startswith(before) and name.endswith(after) and len(name) > len(before + after):
             match = _MARK.fullmatch(name[len(before) : len(name) - len(after) or None])
-            if match and match["date"]:
-                return (0, match["date"], 0)
             if match:
-                return (1, "", -int(match["number"]))
+                return match
     return None
+
+
+def _written(path: Path) -> float:
+    """When `path` was last written to; 0 if it is gone."""
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0
 
 
 Listing = list[tuple[Path, Identity]]

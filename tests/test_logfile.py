@@ -673,6 +673,40 @@ def test_a_client_is_told_what_was_deleted_while_it_was_away(log: Log) -> None:
             assert again.facts("gap") == []
 
 
+@pytest.mark.parametrize("pack", [False, True])
+def test_a_client_in_a_copy_is_told_what_was_destroyed_after_it(log: Log, pack: bool) -> None:
+    def write() -> list[str]:
+        first = len(log.lines)
+        log.append(*(f"{number:0100}" for number in range(first, first + 15_000)))
+        return log.lines[first:]
+
+    with (
+        running(log.path.parent, log.path, "--memory", 1024 * 1024) as server,
+        following(server, "/stream-logs?from=start") as client,
+    ):
+        copied = write()
+        check(log, client)
+        shutil.copyfile(log.path, log.shift())
+        log.write(1)
+        uncopied = log.lines[-1]
+        check(log, client)
+        os.truncate(log.path, 0)
+        write()
+        check(log, client)
+        if pack:
+            log.pack(log.beside(".1"))
+        os.truncate(log.path, 0)
+        last = write()
+        check(log, client)
+        with following(server, last_event_id=client.events[10].id) as late:
+            log.write(1)
+            expected = [*copied[11:], *last, log.lines[-1]]
+            assert late.wait_for(len(expected)) == expected
+            first, second = late.facts("gap")
+            assert first["bytes"] == len(uncopied) + 1
+            assert second["bytes"] == 15_000 * 101
+
+
 @pytest.mark.parametrize("id", ["3e8-1-1", "no id at all", "é", "0-0-0-0", "7" * 5000])
 def test_an_id_of_another_log_is_answered_with_a_gap(log: Log, id: str) -> None:
     log.write()

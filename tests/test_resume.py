@@ -83,8 +83,8 @@ def test_a_client_that_falls_behind_costs_no_memory_and_catches_up(tmp_path: Pat
 def test_a_client_that_takes_nothing_is_dropped_and_comes_back(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.touch()
-    lines = numbered(0, 300_000)
-    with running(tmp_path, log, "--keep-alive", 0.1) as server, following(server) as client:
+    lines = [line + " " + "x" * 1000 for line in numbered(0, 30_000)]
+    with running(tmp_path, log, "--keep-alive", 0.3) as server, following(server) as client:
         resting = server.proc.num_fds()
         client.stall()
         with log.open("a") as file:
@@ -93,7 +93,7 @@ def test_a_client_that_takes_nothing_is_dropped_and_comes_back(tmp_path: Path) -
         client.go_on()
         client.wait_for(len(lines))
         assert client.lines == lines
-        assert client.connects == 2
+        assert client.connects >= 2
 
 
 def test_a_stopped_server_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -45,6 +45,18 @@ def test_rotated_files_are_found_oldest_first(
     assert [file.path.name for file in open_all(tmp_path / log)] == [*expected, log]
 
 
+@pytest.mark.parametrize("first", ["numbers", "dates"])
+def test_a_rotation_that_began_to_name_files_in_another_way_keeps_their_order(
+    tmp_path: Path, first: str
+) -> None:
+    numbers, dates = ["app.log.2.gz", "app.log.1"], ["app.log-20261121", "app.log-20261122"]
+    names = [*numbers, *dates] if first == "numbers" else [*dates, *numbers]
+    for time, name in enumerate(names):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time, time))
+    assert [path.name for path in rotated(tmp_path / "app.log")] == names
+
+
 def test_only_regular_files_count(tmp_path: Path) -> None:
     (tmp_path / "app.log.1").mkdir()
     os.mkfifo(tmp_path / "app.log.2")
