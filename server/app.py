@@ -2,21 +2,26 @@
 
 import asyncio
 import errno
-import logging
+import re
 import resource
 import signal
+import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from server.errors import StartError
 from server.handlers import (
     LogsHandler,
     LogStreamHandler,
+    NothingHandler,
     NumberStreamHandler,
     PageHandler,
+    PrefixHandler,
     RawLogHandler,
     Site,
     SlowNumbersHandler,
@@ -25,13 +30,26 @@ from server.journal import Journal
 from server.listener import listen
 from server.log_writer import LogWriter
 from server.logfile import LogFile
+from server.operations import Health, HealthHandler, LoopDelay, MetricsHandler
+from server.reporting import log_request
+from server.security import Guard, Seats
 from server.settings import Settings
 from server.tail import find_tail
 
+HEADER_TIMEOUT = 10.0
+"""Seconds in which a request has to be there, or the next one on its connection."""
+
+MAX_HEADER = 32 * 1024
+"""Bytes of a request's line and headers."""
+
+MAX_BODY = 1024
+"""Bytes of a request's body, which nothing here needs."""
+
+RESERVED = 48
+"""Descriptors that are kept for the log's files, and for who only asks for a page."""
+
 DRAIN = 1.5
 """Seconds that clients have to take what is left for them when the server shuts down."""
-
-_log = logging.getLogger(__name__)
 
 
 def find_pages() -> Path:
@@ -41,18 +59,27 @@ def find_pages() -> Path:
     return inside if inside.is_dir() else package.parent / "html"
 
 
-def make_app(site: Site, journal: Journal) -> Application:
+def make_app(site: Site, journal: Journal, health: Health, delay: LoopDelay) -> Application:
     """The Tornado application that serves `journal`, the numbers and the pages."""
     pages = {"path": find_pages(), "default_filename": "index.html"}
+    routes: list[tuple[str, type[RequestHandler], dict[str, Any]]] = [
+        ("/stream-logs", LogStreamHandler, {"journal": journal}),
+        ("/stream-numbers", NumberStreamHandler, {}),
+        ("/slow-numbers", SlowNumbersHandler, {}),
+        ("/logs", LogsHandler, {"journal": journal}),
+        ("/logs/(.+)", RawLogHandler, {"journal": journal}),
+        ("/healthz", HealthHandler, {"health": health}),
+        ("/metrics", MetricsHandler, {"journal": journal, "delay": delay}),
+        (r"/(|[\w-]+\.(?:html|css|js|svg))", PageHandler, pages),
+    ]
+    prefix = re.escape(site.settings.prefix)
     return Application(
         [
-            (r"/stream-logs", LogStreamHandler, {"journal": journal}),
-            (r"/stream-numbers", NumberStreamHandler),
-            (r"/slow-numbers", SlowNumbersHandler),
-            (r"/logs", LogsHandler, {"journal": journal}),
-            (r"/logs/(.+)", RawLogHandler, {"journal": journal}),
-            (r"/(|[\w-]+\.(?:html|css|js|svg))", PageHandler, pages),
+            *((prefix + path, handler, values) for path, handler, values in routes),
+            (prefix, PrefixHandler, {"url": f"{site.settings.prefix}/"}),
         ],
+        default_handler_class=NothingHandler,
+        log_function=log_request,
         riacho=site,
     )
 
@@ -65,24 +92,43 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     writer = LogWriter(settings.log_path, settings.writer_interval) if settings.writes_log else None
     log = LogFile(settings.log_path, find_tail(), settings.max_line)
     journal = Journal(log, settings.memory)
-    _raise_descriptor_limit()
-    site = Site(settings)
-    server = HTTPServer(make_app(site, journal))
+    descriptors = _raise_descriptor_limit()
+    seats = Seats(
+        max(1, min(settings.max_clients, descriptors - RESERVED)),
+        settings.max_clients_per_address,
+        settings.trusted_proxy,
+    )
+    tls = tls_context(settings)
     try:
         sockets = listen(settings.port, settings.host)
     except OSError as error:
         raise StartError(_why_not_bound(settings, error)) from None
+    host, port = sockets[0].getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # an address to call
+    settings = replace(settings, port=port)
+    site = Site(settings, Guard(settings), seats)
     await log.open()
     following = asyncio.create_task(journal.follow())
+    delay = LoopDelay()
+    measuring = asyncio.create_task(delay.measure())
     if writer:
         writer.start()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    server = HTTPServer(
+        make_app(site, journal, Health(journal, following), delay),
+        ssl_options=tls,
+        idle_connection_timeout=HEADER_TIMEOUT,
+        body_timeout=HEADER_TIMEOUT,
+        max_header_size=MAX_HEADER,
+        max_body_size=MAX_BODY,
+        max_buffer_size=2 * MAX_HEADER,
+    )
     server.add_sockets(sockets)
-    host, port = sockets[0].getsockname()[:2]
-    announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    scheme = "https" if tls else "http"
+    announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}")
 
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, following}, return_when=asyncio.FIRST_COMPLETED)
@@ -93,19 +139,21 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
         writer.stop()
     await server.close_all_connections()
     stopping.cancel()
+    measuring.cancel()
     if following.done():
         following.result()  # following never ends but by an error
     following.cancel()
     await asyncio.wait({following})
 
 
-def _raise_descriptor_limit() -> None:
-    """Allow as many clients as the system lets this process have."""
+def _raise_descriptor_limit() -> int:
+    """Allow as many clients as the system lets this process have; the limit of open files."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     except (OSError, ValueError):
         pass  # macOS has a lower limit than it says
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _why_not_bound(settings: Settings, error: OSError) -> str:
@@ -117,3 +165,23 @@ def _why_not_bound(settings: Settings, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"port {settings.port} needs privileges: choose one above 1023 with --port"
     return f"cannot listen on {settings.host} ({error.strerror}): choose an address with --host"
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """What TLS needs, None without it. Raises StartError."""
+    if settings.certfile is None:
+        if settings.keyfile:
+            raise StartError("--keyfile is given without --certfile: give both")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    for option, path in (("--certfile", settings.certfile), ("--keyfile", settings.keyfile)):
+        if path and not path.is_file():
+            raise StartError(f"{option} {path}: there is no such file")
+    try:
+        context.load_cert_chain(settings.certfile, settings.keyfile, lambda: "")
+    except (OSError, ValueError) as error:
+        raise StartError(
+            f"--certfile {settings.certfile} and its key cannot be used ({error}): "
+            "give a PEM certificate and the unencrypted private key that belongs to it"
+        ) from None
+    return context

@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-import logging
+import re
+import socket
 import sys
 import tomllib
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import click
 
-from server import __version__
+from server import __version__, reporting
 from server.app import run
 from server.errors import StartError
+from server.security import with_token
 from server.settings import Settings
 
 PREFIX = "RIACHO"
@@ -43,6 +45,10 @@ def _option(field: "dataclasses.Field[Any]") -> click.Option:
         kind = click.IntRange(least, most)
     elif field.type is float:
         kind = _Seconds(least, most)
+    elif field.type == Path | None:
+        kind = click.Path(path_type=Path)
+    elif field.metadata["choices"]:
+        kind = click.Choice(field.metadata["choices"])
     flag = field.type is bool
     return click.Option(
         [f"--{name}/--no-{name}" if flag else f"--{name}"],
@@ -88,24 +94,36 @@ def _show_version(context: click.Context, param: click.Parameter, wanted: bool) 
 
 
 def _run(**values: Any) -> None:
-    settings = Settings(**values)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("sh").setLevel(logging.WARNING)
-    asyncio.run(run(settings, lambda url: _announce(settings, url)))
+    given = Settings(**{**values, "prefix": _normal(values["prefix"])})
+    settings = with_token(given)
+    reporting.configure(settings.log_format)
+    made = settings.token if given.token is None and given.token_file is None else None
+    asyncio.run(run(settings, lambda url: _announce(settings, url, made)))
 
 
-def _announce(settings: Settings, url: str) -> None:
+def _normal(prefix: str) -> str:
+    """A path prefix with a slash before it and none behind; none at all for the root."""
+    path = prefix.strip("/")
+    if path and not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", path, re.ASCII):
+        raise StartError(f"--prefix {prefix!r}: give a path such as /riacho")
+    return f"/{path}" if path else ""
+
+
+def _announce(settings: Settings, url: str, made_token: str | None) -> None:
     what = f"{settings.log_path}"
     if settings.writes_log:
         what += f", written here every {settings.writer_interval:g} s"
     click.echo(f"Riacho streams {what}")
+    query = f"?token={made_token}" if made_token else ""
     for path, meaning in (
         ("/", "the pages"),
         ("/stream-logs", "the log's lines as events"),
         ("/stream-numbers", "numbers as events"),
         ("/slow-numbers", "a page that arrives in pieces"),
     ):
-        click.echo(f"  {url}{path:<17} {meaning}")
+        click.echo(f"  {url}{path + query:<17} {meaning}")
+    if settings.host in ("0.0.0.0", "::", ""):
+        click.echo(f"From other machines: the same with this one's name, {socket.gethostname()}")
     click.echo("Ctrl+C stops it.")
 
 

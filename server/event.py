@@ -14,6 +14,9 @@ MEDIA_TYPE = "text/event-stream; charset=utf-8"
 KEEP_ALIVE = b": keep-alive\n\n"
 """A comment: "lines starting with a U+003A COLON character (:) are ignored"."""
 
+END = b"\n\n"
+"""What ends an event, and stands nowhere within one."""
+
 # "These lines must be separated by either a U+000D U+000A (CRLF) pair, a single
 # U+000A (LF) character, or a single U+000D (CR) character."
 _LINE_END = re.compile("\r\n|\n|\r")

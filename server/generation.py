@@ -31,11 +31,12 @@ class Cursor(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Whole frames, and the places in the log before and after them."""
+    """Whole frames, the places in the log before and after them, and how many there are."""
 
     before: Cursor
     frames: bytes
     after: Cursor
+    events: int
 
 
 def gap(before: str, after: str, why: str, lost: int | None) -> bytes:
@@ -50,5 +51,5 @@ def link(finished: Generation, following: Cursor, name: str) -> Block:
     """Let `following` come after a finished generation; the event `name` says so."""
     assert finished.end is not None
     before = Cursor(finished, finished.end)
-    finished.turn = Block(before, fact(name, **{"from": str(finished.end)}), following)
+    finished.turn = Block(before, fact(name, **{"from": str(finished.end)}), following, 1)
     return finished.turn

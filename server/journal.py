@@ -4,7 +4,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable
 
-from server.event import Event
+from server.event import END, Event
 from server.generation import Block, Cursor, gap
 from server.logfile import LogFile
 from server.position import Position
@@ -17,15 +17,20 @@ Push = Callable[[bytes], bool]
 """Takes a block, framed as an HTTP chunk, at once: True, or leaves it all: False."""
 
 
-class _Waiter:
-    """A client that has caught up and waits for more after `cursor`."""
+class Reader:
+    """One client's place in the journal.
 
-    __slots__ = ("cursor", "more", "push")
+    `push` takes new blocks while the client has caught up; None if all is to be asked for.
+    """
 
-    def __init__(self, cursor: Cursor, push: Push | None) -> None:
-        self.cursor = cursor
+    __slots__ = ("cursor", "events", "more", "push")
+
+    def __init__(self, push: Push | None = None) -> None:
         self.push = push
-        self.more: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.cursor: Cursor | None = None
+        self.events = 0
+        """How many it has got."""
+        self.more: asyncio.Future[None] | None = None
 
 
 class Journal:
@@ -41,7 +46,9 @@ class Journal:
         self._size = 0
         self._blocks: list[Block] = []
         self._places: list[tuple[int, int]] = []  # where each block begins
-        self._waiting: set[_Waiter] = set()
+        self._waiting: set[Reader] = set()
+        self.resumed_from_memory = self.resumed_from_disk = self.gaps = 0
+        """How often clients came back, from where they read on, and what was gone."""
 
     async def follow(self) -> None:
         """Keep up with the log, for ever."""
@@ -54,7 +61,7 @@ class Journal:
         last_event_id: str | None,
         backlog: int,
         from_start: bool = False,
-        push: Push | None = None,
+        reader: Reader | None = None,
     ) -> AsyncIterator[bytes]:
         """Frames after the event `last_event_id`, for ever, at the pace they are asked for.
 
@@ -62,14 +69,16 @@ class Journal:
         line there is. An id that the log does not hold gets a `gap` event and the
         oldest line there is.
 
-        A client that has caught up is offered new blocks by `push`; what that takes is
-        passed over here.
+        `reader` is told how far it has come. What its `push` takes is passed over here.
         """
+        reader = reader or Reader()
         if last_event_id is not None:
             position = Position.parse(last_event_id)
             cursor = await self._find(position) if position else None
             if cursor is None:
+                self.gaps += 1
                 cursor = await self.log.oldest()
+                reader.events += 1
                 yield gap(last_event_id, str(cursor.position), "not in the log", None)
         elif from_start:
             cursor = await self.log.oldest()
@@ -79,33 +88,53 @@ class Journal:
             # So that a client that comes back before its first event misses none.
             yield Event(id=await self.log.id_of(cursor)).encode()
         while True:
-            frames, cursor = await self.read(cursor, push)
+            frames, cursor = await self.read(cursor, reader)
             yield frames
 
     async def _find(self, position: Position) -> Cursor | None:
         """The place of `position`, in memory or on disk; None if it is nowhere."""
-        if self._blocks:
-            first, last = self._places[0][0], self._places[-1][0]
-            for number in range(first, last + 1):
-                index = bisect_left(self._places, (number, position.offset)) - 1
-                if index < 0 or self._places[index][0] != number:
-                    continue
-                block = self._blocks[index]
-                if block.after.position == position:
-                    return block.after
-                if _after(block, position) is not None:
-                    return Cursor(block.before.generation, position)
-        return await self.log.find(position)
+        cursor = self._remembered(position)
+        if cursor:
+            self.resumed_from_memory += 1
+            return cursor
+        cursor = await self.log.find(position)
+        self.resumed_from_disk += cursor is not None
+        return cursor
+
+    def _remembered(self, position: Position) -> Cursor | None:
+        """The place of `position` if it is in memory."""
+        if not self._blocks:
+            return None
+        first, last = self._places[0][0], self._places[-1][0]
+        for number in range(first, last + 1):
+            index = bisect_left(self._places, (number, position.offset)) - 1
+            if index < 0 or self._places[index][0] != number:
+                continue
+            block = self._blocks[index]
+            if block.after.position == position:
+                return block.after
+            if _after(block, position) is not None:
+                return Cursor(block.before.generation, position)
+        return None
 
     # --- reading ----------------------------------------------------------------
 
-    async def read(self, cursor: Cursor, push: Push | None = None) -> tuple[bytes, Cursor]:
+    async def read(self, cursor: Cursor, reader: Reader | None = None) -> tuple[bytes, Cursor]:
         """Whole frames after `cursor`, and the place after them; waits when there are none."""
+        reader = reader or Reader()
+        reader.cursor = cursor
         if self._is_live(cursor):
-            while self._is_live(cursor):
-                cursor = await self._wait(cursor, push)
+            while self._is_live(reader.cursor):
+                await self._wait(reader)
+            cursor = reader.cursor
         else:
             await asyncio.sleep(0)  # one who catches up lets the others have their turn
+        _, frames, reader.cursor, events = await self._next(cursor)
+        reader.events += events
+        return frames, reader.cursor
+
+    async def _next(self, cursor: Cursor) -> Block:
+        """What follows `cursor`, from memory or from disk."""
         generation, position = cursor
         place = (generation.number, position.offset)
         index = bisect_left(self._places, place)
@@ -120,33 +149,36 @@ class Journal:
             block = self._blocks[index - 1]
             frames = _after(block, position)
             if frames:
-                return frames, block.after
-        return await self.log.read(cursor, limit)
+                return Block(cursor, frames, block.after, frames.count(END))
+        frames, after = await self.log.read(cursor, limit)
+        return Block(cursor, frames, after, frames.count(END))
 
     def _is_live(self, cursor: Cursor) -> bool:
         """Whether nothing stands after `cursor` yet."""
         generation, end = self.log.end
         return cursor.generation is generation and cursor.position.offset >= end.offset
 
-    def _gather(self, index: int) -> tuple[bytes, Cursor]:
+    def _gather(self, index: int) -> Block:
         """Enough blocks from `index` on, joined."""
         size, stop = 0, index
         while stop < len(self._blocks) and size < _ENOUGH:
             size += len(self._blocks[stop].frames)
             stop += 1
         blocks = self._blocks[index:stop]
-        frames = blocks[0].frames if len(blocks) == 1 else b"".join(b.frames for b in blocks)
-        return frames, blocks[-1].after
+        if len(blocks) == 1:
+            return blocks[0]
+        frames = b"".join(block.frames for block in blocks)
+        events = sum(block.events for block in blocks)
+        return Block(blocks[0].before, frames, blocks[-1].after, events)
 
-    async def _wait(self, cursor: Cursor, push: Push | None) -> Cursor:
-        """Wait for more than `push` takes after `cursor`; return the place that this begins."""
-        waiter = _Waiter(cursor, push)
-        self._waiting.add(waiter)
+    async def _wait(self, reader: Reader) -> None:
+        """Wait for more than what `reader` is handed while it waits."""
+        reader.more = asyncio.get_running_loop().create_future()
+        self._waiting.add(reader)
         try:
-            await waiter.more
+            await reader.more
         finally:
-            self._waiting.discard(waiter)
-        return waiter.cursor
+            self._waiting.discard(reader)
 
     def _append(self, block: Block) -> None:
         self._blocks.append(block)
@@ -157,11 +189,12 @@ class Journal:
         if not self._waiting:
             return
         chunk = b"%x\r\n%b\r\n" % (len(block.frames), block.frames)
-        for waiter in list(self._waiting):
-            if waiter.push and waiter.cursor == block.before and waiter.push(chunk):
-                waiter.cursor = block.after
-            elif not waiter.more.done():
-                waiter.more.set_result(None)
+        for reader in list(self._waiting):
+            if reader.push and reader.cursor == block.before and reader.push(chunk):
+                reader.cursor = block.after
+                reader.events += block.events
+            elif reader.more and not reader.more.done():
+                reader.more.set_result(None)
 
     def _evict(self) -> None:
         """Drop the oldest eighth, so that the lists are not shifted for every block."""

@@ -19,6 +19,7 @@ import sh
 
 from server.archive import SHARED, Archive, Past, Step, ends, last_line_end, lines_before
 from server.errors import StartError
+from server.event import END
 from server.generation import Block, Cursor, Generation, gap, link
 from server.lines import LineEncoder
 from server.position import CONTEXT, HEAD, START, Position
@@ -71,6 +72,10 @@ class LogFile:
         self._older: set[Position] = set()  # where the files before this one end
         self._known: OrderedDict[tuple[Identity, Position], Generation] = OrderedDict()
         self._readers: OrderedDict[Generation, tuple[File, float]] = OrderedDict()
+        self.rotations = self.truncations = self.gaps = self.tail_starts = 0
+        """How often it was rotated and truncated, lines were gone, and tail was started."""
+        self.is_tailed = False
+        """Whether tail is running: it is not while an older file is read, or there is none."""
         self._check()
 
     def _check(self) -> None:
@@ -183,6 +188,11 @@ class LogFile:
         }
 
     @property
+    def unread(self) -> int:
+        """Bytes of the file that is being followed which the follower has yet to read."""
+        return max(0, (self.size or 0) - self._encoder.taken)
+
+    @property
     def size(self) -> int | None:
         """Bytes of the file that is being followed; None if there is none."""
         return self._file.size if self._file else None
@@ -274,6 +284,7 @@ class LogFile:
         generation, position = cursor
         while generation is self._generation:
             await asyncio.sleep(POLL)  # until the follower has found out
+        self.gaps += 1
         following = generation.turn.after if generation.turn else await self.oldest()
         lost = generation.end.offset - position.offset if generation.end else None
         id = await self.id_of(following)
@@ -406,6 +417,7 @@ class LogFile:
                 if live and tail is None and now - started >= RESTART:
                     tail, started = self._start_tail(), now
                     read_last = now
+                self.is_tailed = tail is not None
                 if tail and live:
                     data = await tail.read(POLL)
                 else:
@@ -429,6 +441,7 @@ class LogFile:
                     return True
                 self._drop_idle()
         finally:
+            self.is_tailed = False
             if tail:
                 await tail.stop()
 
@@ -441,10 +454,12 @@ class LogFile:
     def _start_tail(self) -> Tail | None:
         """A tail from where the log is read; None if the machine is short of something."""
         try:
-            return Tail(self._tail_command, self.path, self._encoder.taken)
+            tail = Tail(self._tail_command, self.path, self._encoder.taken)
         except OSError as error:
             _log.warning("reading %s without tail for now: %s", self.path, error)
             return None
+        self.tail_starts += 1
+        return tail
 
     def _is_live(self, file: File) -> bool:
         """Whether the log's path names the file that is being read."""
@@ -505,7 +520,9 @@ class LogFile:
         past = Past(self._older, self._head)
         while (step := await _patiently(self._archive.next, file, end, past)) is None:
             await asyncio.sleep(POLL)
-        name = "truncated" if self._is_followed(step.file) else "rotated"
+        is_truncated = self._is_followed(step.file)
+        self.truncations += is_truncated
+        self.rotations += not is_truncated
         finished.end = end
         self._remember(finished, self._file)
         if file:
@@ -515,14 +532,14 @@ class LogFile:
         self._older = step.older | {end}
         self._generation = Generation(finished.number + 1)
         self._read_from(step.file, step.start)
-        publish(link(finished, self.end, name))
+        publish(link(finished, self.end, "truncated" if is_truncated else "rotated"))
 
 
 def _publish(
     publish: Callable[[Block], None], before: Cursor, frames: bytes, after: Cursor
 ) -> None:
     if frames:
-        publish(Block(before, frames, after))
+        publish(Block(before, frames, after, frames.count(END)))
 
 
 async def _patiently(

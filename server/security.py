@@ -1,4 +1,17 @@
-"""Who may read: which pages of other origins."""
+"""Who may read: hosts, origins, tokens, and how many at the same time."""
+
+import hmac
+import ipaddress
+import secrets
+import socket
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from server.errors import StartError
+from server.settings import Settings
 
 
 def allow_origin_header(origin: str | None, allowed: tuple[str, ...]) -> str | None:
@@ -10,3 +23,131 @@ def allow_origin_header(origin: str | None, allowed: tuple[str, ...]) -> str | N
     if "*" in allowed:
         return "*"
     return origin if origin is not None and origin in allowed else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on `host`."""
+    return host == "localhost" or _is_address(host, loopback=True)
+
+
+def _is_address(text: str, loopback: bool = False) -> bool:
+    try:
+        address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or not loopback
+
+
+def with_token(settings: Settings) -> Settings:
+    """The settings with the token that they ask for: given, from a file, or made.
+
+    Raises StartError if there is a token that can be none.
+    """
+    token = settings.token
+    if settings.token_file:
+        if token is not None:
+            raise StartError("--token and --token-file are both given: choose one")
+        try:
+            token = settings.token_file.read_text().partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise StartError(
+                f"--token-file {settings.token_file} cannot be read ({reason}): name a text file"
+            ) from None
+    if token is not None and not (token.isascii() and token.isprintable() and token.strip(" ")):
+        name = f"--token-file {settings.token_file}" if settings.token_file else "--token"
+        raise StartError(f"{name} has no token: give one of printable ASCII characters")
+    if token is None and not is_loopback(settings.host):
+        token = secrets.token_urlsafe(24)
+    return replace(settings, token=token, token_file=None)
+
+
+class Guard:
+    """Decides about a request by its headers alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._token = settings.token
+        self._origins = settings.allowed_origins
+        self._hosts = {host.lower() for host in settings.allow_host}
+        if not is_loopback(settings.host):
+            self._hosts |= {socket.gethostname().lower(), settings.host.lower()}
+
+    @property
+    def has_token(self) -> bool:
+        return self._token is not None
+
+    @property
+    def cookie_secret(self) -> str:
+        """Signs cookies: whoever has one has shown the token, and no cookie tells it."""
+        return hmac.digest((self._token or "").encode(), b"riacho cookie", sha256).hex()
+
+    def is_token(self, text: str) -> bool:
+        """Whether `text` is the token; how long that takes says nothing about it."""
+        token = self._token or ""
+        return bool(token) and hmac.compare_digest(text.encode(), token.encode())
+
+    def knows_host(self, host: str) -> bool:
+        """Whether the header `Host` names this server.
+
+        A page of another site can have its own name lead to our address (DNS rebinding)
+        and so pass for one of ours, but it cannot choose what the browser sends here.
+        An address is no name, and a name without a dot is none that strangers can have.
+        """
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        name = name.lower().removesuffix(".")
+        if "." not in name or name.endswith(".localhost") or _is_address(name):
+            return True
+        return name in self._hosts or "*" in self._hosts
+
+    def admits_page(self, headers: Mapping[str, str]) -> bool:
+        """Whether the page that makes a browser send this may do so.
+
+        See Fetch Metadata Request Headers, section 2, and the Fetch standard, section
+        3.2 "`Origin` header". No page can set these headers; other clients send none.
+        """
+        site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+        if site in ("same-origin", "none") or "*" in self._origins:
+            return True
+        if origin is not None:
+            own = urlsplit(origin).netloc == headers.get("Host") if origin != "null" else False
+            return own or origin in self._origins
+        mode, target = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
+        # a link to here is no more than the address typed in
+        return site is None or (mode, target) == ("navigate", "document")
+
+
+def client_address(address: str, forwarded_for: str, trusted: tuple[str, ...]) -> str:
+    """Who calls, if `address` is that of a proxy which is trusted to say so."""
+    for hop in reversed([hop.strip() for hop in forwarded_for.split(",")]):
+        if address not in trusted or not _is_address(hop):
+            break
+        address = hop
+    return address
+
+
+class Seats:
+    """How many streams there are at the same time, in all and for each address."""
+
+    def __init__(self, most: int, most_per_address: int, uncounted: tuple[str, ...] = ()) -> None:
+        self.most = most
+        self._most_per_address = most_per_address
+        self._uncounted = uncounted
+        self.taken: Counter[str] = Counter()
+
+    def take(self, address: str) -> str | None:
+        """Take a seat for `address`, or say why there is none."""
+        if self.taken.total() >= self.most:
+            return "too many clients"
+        counted = address not in self._uncounted and not is_loopback(address)
+        if counted and self.taken[address] >= self._most_per_address:
+            return "too many clients from this address"
+        self.taken[address] += 1
+        return None
+
+    def leave(self, address: str) -> None:
+        self.taken[address] -= 1
+        if not self.taken[address]:
+            del self.taken[address]

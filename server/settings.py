@@ -17,9 +17,15 @@ MAX_BACKLOG = 1_000_000
 
 
 def _setting(
-    default: Any, help: str, *, least: float | None = None, most: float | None = None
+    default: Any,
+    help: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] | None = None,
 ) -> Any:
-    return field(default=default, metadata={"help": help, "least": least, "most": most})
+    bounds = {"least": least, "most": most, "choices": choices}
+    return field(default=default, metadata={"help": help, **bounds})
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,32 @@ class Settings:
     allow_origin: tuple[str, ...] = _setting(
         (), "Origin of a page that may read the streams, `*` for any, `null` for files."
     )
+    allow_host: tuple[str, ...] = _setting(
+        (), "Host name under which clients may call the server, as behind a proxy, `*` for any."
+    )
+    token: str | None = _setting(
+        None, "What a client has to know. Default: one is made if the host is not loopback."
+    )
+    token_file: Path | None = _setting(None, "File whose first line is the token.")
+    certfile: Path | None = _setting(None, "Certificate (PEM, with its chain): serve by TLS.")
+    keyfile: Path | None = _setting(None, "Its private key, if it is not in the same file.")
+    prefix: str = _setting("", "Path under which all routes stand, as behind a proxy.")
+    trusted_proxy: tuple[str, ...] = _setting(
+        (), "Address of a proxy whose X-Forwarded-For names the client."
+    )
+    max_clients: int = _setting(
+        20_000,
+        "Streams at the same time; more are told to come back later.",
+        least=1,
+        most=1_000_000,
+    )
+    max_clients_per_address: int = _setting(
+        200,
+        "The same from one address; loopback and trusted proxies are not counted.",
+        least=1,
+        most=1_000_000,
+    )
+    log_format: str = _setting("text", "Form of the server's own log.", choices=("text", "json"))
 
     @property
     def is_demo(self) -> bool:

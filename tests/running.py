@@ -23,6 +23,9 @@ PATIENCE = 30.0
 """Seconds after which a condition that has not come true is a failure."""
 
 
+_PAGES = r"  (https?://\S+:(\d+)[^\s?]*)/(\?token=\S+)? +the pages"
+
+
 def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     """Return as soon as `condition` holds; fail, saying `what`, if it does not."""
     deadline = time.monotonic() + seconds
@@ -60,8 +63,10 @@ class Server:
         assert self.process.stdout
         for line in self.process.stdout:
             self.output.append(line.decode())
-            if match := re.search(r"(http://\S+:(\d+))/ ", self.output[-1]):
-                self.url, self.port = match[1], int(match[2])
+            if match := re.match(
+                r"  (https?://\S+:(\d+)\S*)/(\?token=\S+)? .*the pages", self.output[-1]
+            ):
+                self.url, self.port, self.query = match[1], int(match[2]), match[3] or ""
             if line.startswith(b"Ctrl+C"):
                 return
         raise AssertionError(f"the server did not start: {self.errors()}")
