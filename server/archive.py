@@ -18,6 +18,9 @@ COPY_LAG = 1024 * 1024
 SHARED = 64 * 1024
 """Bytes at the start of its files that a log's generations may have in common."""
 
+QUIET_WRITER = 10.0
+"""Seconds without a write after which a rotated file is finished, though a process has it open."""
+
 _READ_SIZE = 128 * 1024
 
 
@@ -153,7 +156,7 @@ class Archive:
             if not live and past and past.is_older(files[index]):
                 continue
             following = _plain(files[index])
-            if not live and not following.size:
+            if not live and not following.size and not may_grow(following):
                 continue
             unknown = past if not live and not same else None
             if unknown and (unknown.is_older(following) or unknown.is_copy(following, end)):
@@ -165,6 +168,11 @@ class Archive:
             goes_on = end != START and not renamed and following.holds(end)
             return Step(following, end if goes_on else START, ends(files[:index]))
         return None
+
+
+def may_grow(file: File) -> bool:
+    """Whether a process that has `file` open for writing has not given it up yet."""
+    return file.age < QUIET_WRITER and file.has_writer() is not False
 
 
 def _plain(file: File) -> File:

@@ -17,7 +17,17 @@ from typing import ParamSpec, TypeVar
 
 import sh
 
-from server.archive import SHARED, Archive, Past, Step, ends, last_line_end, lines_before
+from server.archive import (
+    QUIET_WRITER,
+    SHARED,
+    Archive,
+    Past,
+    Step,
+    ends,
+    last_line_end,
+    lines_before,
+    may_grow,
+)
 from server.errors import StartError
 from server.event import END
 from server.generation import Block, Cursor, Generation, gap, link
@@ -37,9 +47,6 @@ RESTART = 0.5
 
 QUIET = 2.0
 """Seconds without a write that finish a rotated file whose writers can't be found out."""
-
-QUIET_WRITER = 10.0
-"""The same for a rotated file that a process still has open for writing."""
 
 IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
@@ -109,9 +116,11 @@ class LogFile:
         while True:
             generation, followed = self._generation, self._file
             file = await _patiently(self._archive.oldest, followed)
-            if file:
+            if file and not self._may_still_grow(file):
                 return Cursor(self._adopt(file), START)
-            if followed is self._file:  # and not the next one by now
+            if file:
+                await asyncio.sleep(POLL)  # until the follower has read it
+            elif followed is self._file:  # and not the next one by now
                 return Cursor(generation, START)
 
     async def back(self, lines: int) -> Cursor:
@@ -174,7 +183,14 @@ class LogFile:
         """Whether the follower has yet to come to `file`, which may still be written to."""
         if file.path == self._archive.target() or self._file is None:
             return True
+        if self._may_still_grow(file):
+            return True
         return await _patiently(self._archive.is_older, self._file, file)
+
+    def _may_still_grow(self, file: File) -> bool:
+        """Whether an older file is still written to, and the follower did not give up on it."""
+        followed = {identity for (identity, _), one in self._known.items() if one.number >= 0}
+        return may_grow(file) and file.identity not in followed
 
     async def describe(self) -> dict[str, object]:
         """What this log is: its name, size in bytes, number of files, and where it ends."""
@@ -366,7 +382,7 @@ class LogFile:
         written = [
             index
             for index, file in enumerate(files)
-            if not isinstance(file, PackedFile) and file.age < QUIET_WRITER and file.has_writer()
+            if not isinstance(file, PackedFile) and may_grow(file)
         ]
         live = len(files) - (files[-1].path == self._archive.target())
         youngest = min(written, default=live)

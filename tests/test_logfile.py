@@ -19,11 +19,13 @@ import psutil
 import pytest
 import sh
 
-from server import logfile
+from server import archive, logfile
+from server.archive import Archive
+from server.event import END
 from server.journal import Journal
 from server.logfile import LogFile
-from server.position import Position
-from server.rotation import File
+from server.position import START, Position
+from server.rotation import File, open_all
 from server.tail import find_tail
 from tests.logs import (
     LOGROTATIONS,
@@ -144,7 +146,8 @@ def test_what_a_writer_adds_to_a_renamed_file_comes_before_the_next_file(log: Lo
 def test_a_file_with_a_forgotten_writer_does_not_come_again_after_a_restart(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logfile, "QUIET_WRITER", 0.2)
+    for module in (archive, logfile):
+        monkeypatch.setattr(module, "QUIET_WRITER", 0.2)
     log.write()
 
     async def test() -> None:
@@ -312,6 +315,44 @@ def test_a_copy_that_was_taken_in_mid_line_does_not_cut_the_line(log: Log) -> No
 
 
 # --- which file is the log ------------------------------------------------------------
+
+
+def test_a_rotated_file_that_is_empty_and_still_written_to_is_not_passed_over(log: Log) -> None:
+    log.write()
+    with log.path.open("a") as writer:
+        copied_and_truncated(log)
+        numbered(log)
+        copy, empty, _ = open_all(log.path)
+        end = copy.position(copy.size) or START
+        files = Archive(log.path)
+        step = files.next(None, end, None)
+        assert step
+        assert step.file.is_same(empty)
+        writer.close()
+        step = files.next(None, end, None)
+        assert step
+        assert step.file.path == log.path
+
+
+def test_a_file_that_the_follower_has_missed_is_not_taken_for_finished(log: Log) -> None:
+    log.write()
+
+    async def test() -> None:
+        file = LogFile(log.path, find_tail(), 8192)
+        await file.open()
+        with log.path.open("a") as writer:
+            numbered(log)
+            file._read_from(File.open(log.path), START)
+            coming = asyncio.ensure_future(file.oldest())
+            await asyncio.wait({coming}, timeout=0.3)
+            assert not coming.done()
+            writer.write("late\n")
+            writer.close()
+            log.lines.append("late")
+            frames, _ = await file.read(await coming)
+            assert frames.count(END) == len(log.lines)
+
+    asyncio.run(test())
 
 
 def test_a_log_that_is_deleted_and_made_again_goes_on(log: Log) -> None:
