@@ -23,7 +23,6 @@ from server.handlers import (
     PageHandler,
     PrefixHandler,
     RawLogHandler,
-    Site,
     SlowNumbersHandler,
 )
 from server.journal import Journal
@@ -34,6 +33,7 @@ from server.operations import Health, HealthHandler, LoopDelay, MetricsHandler
 from server.reporting import log_request
 from server.security import Guard, Seats
 from server.settings import Settings
+from server.stream import Site
 from server.tail import find_tail
 
 HEADER_TIMEOUT = 10.0

@@ -1,20 +1,15 @@
 """HTTP in, frames out."""
 
-import asyncio
 import json
 import logging
 import math
 import random
 import re
-import socket
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import aclosing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import (
     HTTPError,
@@ -25,19 +20,16 @@ from tornado.web import (
     decode_signed_value,
 )
 
-from server.event import KEEP_ALIVE, MEDIA_TYPE, Event, last_event_id
+from server.event import MEDIA_TYPE, Event, last_event_id
 from server.journal import Journal, Reader
+from server.logfile import LogFile
 from server.numbers import LARGEST, LONGEST_INTERVAL, count, count_after_gap, slow_page
-from server.reporting import log_stream
-from server.security import Guard, Seats, allow_origin_header, client_address
-from server.settings import MAX_BACKLOG, Settings
+from server.security import Guard, allow_origin_header, client_address
+from server.settings import MAX_BACKLOG
+from server.stream import Caller, EventStream, Site, Stream
 
 REFUSED_FOR = 60
 """Seconds after which a client that was refused comes back, more or less."""
-
-DEAD_AFTER = 8
-"""A client that takes nothing for so many times the keep-alive interval is dropped."""
-
 
 COOKIE_DAYS = 30
 """How long a browser that has shown the token is known by its cookie."""
@@ -45,33 +37,10 @@ COOKIE_DAYS = 30
 _refused = logging.getLogger("riacho.refused")
 
 
-@dataclass
-class Site:
-    """What all handlers share: the setting `riacho` of a Tornado application."""
-
-    settings: Settings
-    guard: Guard | None = None
-    """Who may read; None where somebody else decides that."""
-    seats: Seats | None = None
-    """Bounds the number of streams; None for no bound."""
-    streaming: set["StreamingHandler"] = field(default_factory=set)
-    streams = refused = events = sent_bytes = 0
-    """Streams that were begun and that were refused; events and bytes of those that ended."""
-
-    async def shut_down(self, seconds: float) -> None:
-        """End all open streams; leave those that take longer."""
-        tasks = [handler.shut_down() for handler in list(self.streaming)]
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
-
-
 class SiteHandler(RequestHandler):
     """A handler that asks the site's guard first, with errors in plain text."""
 
     needs_token = True
-
-    is_logged = False
-    """Whether the server's own log has a line of this request."""
 
     @property
     def site(self) -> Site:
@@ -217,131 +186,43 @@ class SiteHandler(RequestHandler):
 
 
 class StreamingHandler(SiteHandler):
-    """Sends a body piece by piece, at the pace at which the client takes it."""
-
-    _task: asyncio.Task[Any] | None = None
-    _is_shutting_down = False
-    _seat: str | None = None
-    _sent_pieces = 0
-
-    sent_bytes = 0
-    """How many have been handed to the network."""
+    """Answers with a body that is sent piece by piece."""
 
     def take_seat(self) -> str | None:
-        """Take one of the seats for streams, until `send` is done; or say why there is none."""
-        if self.site.seats and self._seat is None:
-            refused = self.site.seats.take(self.client)
-            if refused:
-                self.site.refused += 1
-                return refused
-            self._seat = self.client
-        return None
+        """Take one of the seats for streams; or say why there is none."""
+        if self.site.seats is None:
+            return None
+        refused: str | None = self.site.seats.take(self.client)
+        self.site.ended["refused"] += refused is not None
+        return refused
 
-    async def send(self, pieces: AsyncIterator[bytes]) -> None:
-        """Send pieces until they end, the client leaves or the server shuts down.
+    def send(self, pieces: AsyncIterator[bytes], length: int | None = None) -> None:
+        """Send `pieces`, of `length` bytes if that is known, after what is written by now.
 
-        Raises HTTPError 503 if there are too many streams.
+        Raises HTTPError 503 if there is no seat.
         """
         refused = self.take_seat()
         if refused:
             self.set_header("Retry-After", REFUSED_FOR)
             raise HTTPError(503, refused)
-        try:
-            if not self.connection.closed():  # before anything could be sent
-                await self._send(pieces)
-        finally:
-            if self._seat and self.site.seats:
-                self.site.seats.leave(self._seat)
+        if length is not None:
+            self.set_header("Content-Length", length)
+            self.set_header("Connection", "close")
+        connection, caller = self.let_go()
+        chunked = length is None and self.request.version == "HTTP/1.1"
+        Stream(self.site, connection, chunked, caller).start(pieces)
 
-    async def _send(self, pieces: AsyncIterator[bytes]) -> None:
-        self._drop_dead_peer()
-        self._task = asyncio.current_task()
-        self.site.streaming.add(self)
-        self.site.streams += 1
-        why = "client left"
-        try:
-            async with aclosing(pieces):  # type: ignore[type-var]
-                async for piece in pieces:
-                    self.write(piece)
-                    await self.flush()
-                    self._sent_pieces += 1
-                    self.sent(len(piece))
-            why = "finished"
-        except StreamClosedError:
-            pass
-        except asyncio.CancelledError:
-            if not self._is_shutting_down:
-                return  # the client has left
-            why = "server stopped"
-            self.write(self.last_piece())
-            await self.finish()
-        except BaseException:
-            why = "error"
-            raise
-        finally:
-            self._task = None
-            self.site.streaming.discard(self)
-            self.site.sent_bytes += self.sent_bytes
-            self.site.events += self.events
-            seconds = self.request.request_time()
-            uri = self.request.uri or ""
-            log_stream(self.client, uri, why, seconds, **self.report())
-            self.is_logged = True
-
-    @property
-    def events(self) -> int:
-        """How many events the client has got."""
-        return 0
-
-    def last_piece(self) -> bytes:
-        """What a client gets last when the server shuts down."""
-        return b""
-
-    def report(self) -> dict[str, object]:
-        """What the server's own log says of this stream."""
-        return {"bytes": self.sent_bytes}
-
-    def _drop_dead_peer(self) -> None:
-        """Let the system end a connection that has taken nothing for too long (tcp(7)).
-
-        Without that, a peer that is gone without a word, or never reads again, would
-        hold its connection for ever.
-        """
-        if self.connection.socket.family in (socket.AF_INET, socket.AF_INET6):
-            seconds = self.site.settings.keep_alive * DEAD_AFTER
-            self.connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                self.connection.socket.setsockopt(
-                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000)
-                )
-
-    @property
-    def connection(self) -> IOStream:
-        """The network stream of this request."""
-        assert isinstance(self.request.connection, HTTP1Connection)
-        return self.request.connection.stream
-
-    def sent(self, size: int) -> None:
-        """`size` bytes have been handed to the network."""
-        self.sent_bytes += size
-
-    def on_connection_close(self) -> None:
-        if self._task:
-            self._task.cancel()
-
-    def shut_down(self) -> "asyncio.Task[Any]":
-        """End the body cleanly, now; the task is done when the client has it all."""
-        assert self._task is not None
-        self._is_shutting_down = True
-        self._task.cancel()
-        return self._task
+    def let_go(self, after: str | None = None) -> tuple[IOStream, Caller]:
+        """Send what is written, and give the connection away, for what a `Stream` makes of it."""
+        self.flush()
+        return self.detach(), Caller(self.client, self.request.uri or "", after)
 
 
 class EventStreamHandler(StreamingHandler):
     """A stream of events. A stream of your own needs only its `open_stream`."""
 
-    _last_sent = 0.0
-    _timer: asyncio.TimerHandle | None = None
+    reader: Reader | None = None
+    """What counts the events, where they do not come as pieces of one event each."""
 
     def open_stream(self, last_event_id: str | None) -> AsyncIterator[bytes] | None:
         """The frames to send, those after the event `last_event_id` if the client names one.
@@ -351,12 +232,12 @@ class EventStreamHandler(StreamingHandler):
         """
         raise NotImplementedError
 
-    async def get(self) -> None:
+    def get(self) -> None:
         # The header is what EventSource sends by itself; the query is for clients that
         # cannot set a header.
         id = last_event_id(self.request.headers.get("Last-Event-ID"))
-        self._after = id or self.get_query_argument("last_event_id", None) or None
-        frames = self.open_stream(self._after)
+        after = id or self.get_query_argument("last_event_id", None) or None
+        frames = self.open_stream(after)
         if frames is None:
             # "Clients can be told to stop reconnecting using the HTTP 204 No Content
             # response code." (WHATWG HTML, section 9.2.1)
@@ -367,16 +248,11 @@ class EventStreamHandler(StreamingHandler):
         if refused:
             self._refuse(refused)
             return
-        try:
-            # Without a blank line after it: some clients take one for the end of an event.
-            self.write(b"retry: %d\n: stream opened\n" % self.site.settings.retry)
-            self.flush()
-            self.sent(0)
-            self._keep_alive()
-            await self.send(frames)
-        finally:
-            if self._timer:
-                self._timer.cancel()
+        # Without a blank line after it: some clients take one for the end of an event.
+        self.write(b"retry: %d\n: stream opened\n" % self.site.settings.retry)
+        connection, caller = self.let_go(after)
+        chunked = self.request.version == "HTTP/1.1"
+        EventStream(self.site, connection, chunked, caller, self.reader).start(frames)
 
     def _refuse(self, why: str) -> None:
         """Send the client away for a while, in a way that it understands.
@@ -389,19 +265,6 @@ class EventStreamHandler(StreamingHandler):
         self.finish(Event(data, name="refused", retry=retry).encode())
         _refused.warning("%s: %s is told to come back in %d s", why, self.client, retry // 1000)
 
-    @property
-    def events(self) -> int:
-        return self._sent_pieces
-
-    def last_piece(self) -> bytes:
-        """The event `shutdown`: come back, but not all at the same moment."""
-        retry = round(self.site.settings.retry * random.uniform(0.5, 1.5))
-        return Event("{}", name="shutdown", retry=retry).encode()
-
-    def report(self) -> dict[str, object]:
-        after = {"after": self._after[:64]} if self._after else {}
-        return {**after, "events": self.events, **super().report()}
-
     async def head(self) -> None:
         self._set_stream_headers()
         self.set_header("Transfer-Encoding", "chunked")
@@ -412,21 +275,6 @@ class EventStreamHandler(StreamingHandler):
         # no-transform: a proxy must not compress, which would hold events back
         self.set_header("Cache-Control", "no-cache, no-transform")
         self.set_header("X-Accel-Buffering", "no")
-
-    def sent(self, size: int) -> None:
-        super().sent(size)
-        self._last_sent = asyncio.get_running_loop().time()
-
-    def _keep_alive(self) -> None:
-        """Send a comment if the stream has been silent for long enough, and look again."""
-        loop = asyncio.get_running_loop()
-        interval = self.site.settings.keep_alive
-        if loop.time() - self._last_sent >= interval:
-            if not self.connection.closed() and not self.connection.writing():
-                self.write(KEEP_ALIVE)
-                self.flush()
-            self.sent(len(KEEP_ALIVE))
-        self._timer = loop.call_at(self._last_sent + interval, self._keep_alive)
 
 
 class LogStreamHandler(EventStreamHandler):
@@ -440,31 +288,8 @@ class LogStreamHandler(EventStreamHandler):
         start = self.get_query_argument("from", "end")
         if start not in ("start", "end"):
             raise HTTPError(400, f"from={start!r} is neither start nor end")
-        chunked = self.request.version == "HTTP/1.1"
-        self.reader = Reader(self._push if chunked else None)
+        self.reader = Reader()
         return self._journal.events(last_event_id, backlog, start == "start", self.reader)
-
-    @property
-    def events(self) -> int:
-        return self.reader.events
-
-    def _push(self, chunk: bytes) -> bool:
-        """Hand a chunk straight to the socket, unless something else waits to be sent.
-
-        That saves a task switch and a copy for each client and line. What the socket
-        does not take now waits in the stream, and the next chunk is refused.
-        """
-        connection = self.connection
-        if connection.closed() or connection.writing():
-            return False
-        try:
-            taken = connection.write_to_fd(memoryview(chunk))
-        except OSError:
-            return False  # full, or broken: whoever writes next finds out
-        if taken < len(chunk):
-            connection.write(chunk[taken:])
-        self.sent(len(chunk))
-        return True
 
 
 class NumberStreamHandler(EventStreamHandler):
@@ -491,11 +316,11 @@ class NumberStreamHandler(EventStreamHandler):
 class SlowNumbersHandler(StreamingHandler):
     """`/slow-numbers`: an HTML page that arrives in pieces, streaming without events."""
 
-    async def get(self) -> None:
+    def get(self) -> None:
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'self'")
         self.set_header("X-Accel-Buffering", "no")
-        await self.send(slow_page(1, 10, 0.5))
+        self.send(slow_page(1, 10, 0.5))
 
 
 class LogsHandler(SiteHandler):
@@ -532,11 +357,11 @@ class RawLogHandler(StreamingHandler):
         if (start, end) != (0, size):
             self.set_status(206)
             self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
-        self.set_header("Content-Length", end - start)
         if self.request.method == "HEAD":
+            self.set_header("Content-Length", end - start)
             await self.flush()
         else:
-            await self.send(self._pieces(start, end))
+            self.send(_pieces(log, start, end), end - start)
 
     def _range(self, size: int) -> tuple[int, int]:
         """The bytes that are asked for, from the first to behind the last; all by default."""
@@ -551,12 +376,13 @@ class RawLogHandler(StreamingHandler):
             return 0, size
         return int(first), min(size, int(last) + 1) if last else size
 
-    async def _pieces(self, start: int, end: int) -> AsyncIterator[bytes]:
-        async for piece in self._journal.log.read_raw(start, end):
-            start += len(piece)
-            yield piece
-        if start < end:  # truncated meanwhile: the client must not take it for the whole
-            self.connection.close()
+
+async def _pieces(log: LogFile, start: int, end: int) -> AsyncIterator[bytes]:
+    async for piece in log.read_raw(start, end):
+        start += len(piece)
+        yield piece
+    if start < end:  # truncated meanwhile: the client must not take it for the whole
+        raise StreamClosedError
 
 
 class PageHandler(SiteHandler, StaticFileHandler):

@@ -8,9 +8,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from server.generation import Cursor
-from server.handlers import LogStreamHandler, Site
 from server.journal import Journal
 from server.operations import LoopDelay
+from server.stream import EventStream, Site
 
 
 def exposition(site: Site, journal: Journal, delay: LoopDelay) -> tuple[str, bytes]:
@@ -35,19 +35,21 @@ class _Collector(Collector):
         yield _gauge("loop_delay_worst_seconds", "The same, worst since the last scrape.", worst)
 
     def _clients(self) -> Iterator[Metric]:
-        site, streaming = self._site, list(self._site.streaming)
+        site, streams = self._site, list(self._site.streams)
         lags = [
             self._lag(stream.reader.cursor)
-            for stream in streaming
-            if isinstance(stream, LogStreamHandler) and stream.reader.cursor
+            for stream in streams
+            if isinstance(stream, EventStream) and stream.reader and stream.reader.cursor
         ]
-        events = site.events + sum(stream.events for stream in streaming)
-        size = site.sent_bytes + sum(stream.sent_bytes for stream in streaming)
-        yield _gauge("clients", "Streams that are open.", len(streaming))
+        events = site.ended["events"] + sum(stream.events for stream in streams)
+        size = site.ended["bytes"] + sum(stream.sent_bytes for stream in streams)
+        yield _gauge("clients", "Streams that are open.", len(streams))
         yield _gauge("clients_behind", "Of these, clients that lack lines.", sum(map(bool, lags)))
         yield _gauge("behind_bytes", "Bytes that the furthest lacks.", max(lags, default=0))
-        yield _counter("streams", "Streams that were begun.", site.streams)
-        yield _counter("refused", "Streams that were refused for want of a seat.", site.refused)
+        yield _counter("streams", "Streams that were begun.", site.ended["streams"] + len(streams))
+        yield _counter(
+            "refused", "Streams that were refused for want of a seat.", site.ended["refused"]
+        )
         yield _counter("deliveries", "Events sent, counted for each client.", events)
         yield _counter("sent_bytes", "Bytes of streams, counted for each client.", size)
 

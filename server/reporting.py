@@ -82,13 +82,13 @@ def without_token(text: str) -> str:
 
 def printable(text: str) -> str:
     """`text` in which nothing can pass for another line, or move a terminal's cursor."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def log_request(handler: RequestHandler) -> None:
-    """Tornado's `log_function`: a line for each request that has none yet."""
-    if getattr(handler, "is_logged", False):
-        return
+    """Tornado's `log_function`: a line for each request that was no stream."""
     status = handler.get_status()
     request = handler.request
     level = logging.ERROR if status >= 500 else logging.INFO

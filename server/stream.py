@@ -1,0 +1,254 @@
+"""Response bodies on their way to clients, once their headers are sent.
+
+Tornado's handler, request and parser are done by then and let go: what is left of a
+client is a socket, a place in a stream and a coroutine.
+"""
+
+import asyncio
+import logging
+import random
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tornado.iostream import IOStream, StreamClosedError
+
+from server.event import KEEP_ALIVE, Event
+from server.journal import Reader
+from server.reporting import log_stream
+from server.security import Guard, Seats
+from server.settings import Settings
+
+DEAD_AFTER = 8
+"""A client that takes nothing for so many times the keep-alive interval is dropped."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Site:
+    """What all handlers and streams share: the setting `riacho` of a Tornado application."""
+
+    settings: Settings
+    guard: Guard | None = None
+    """Who may read; None where somebody else decides that."""
+    seats: Seats | None = None
+    """Bounds the number of streams; None for no bound."""
+    streams: "set[Stream]" = field(default_factory=set)
+    """Those that are open."""
+    ended: Counter[str] = field(default_factory=Counter)
+    """Of those that have ended: `streams`, `events`, `bytes`; and how many were `refused`."""
+
+    async def shut_down(self, seconds: float) -> None:
+        """End all open streams; leave those that take longer."""
+        tasks = [stream.shut_down() for stream in list(self.streams)]
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+
+
+class Caller(NamedTuple):
+    """Who has asked, and for what."""
+
+    address: str
+    uri: str
+    after: str | None = None
+
+
+class Stream:
+    """A body that is sent piece by piece, at the pace at which the client takes it.
+
+    `chunked` says whether each piece is framed (RFC 9112, section 7.1); a body that is
+    neither that nor has a length ends with its connection.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_is_shutting_down",
+        "_sent_pieces",
+        "_why",
+        "caller",
+        "connection",
+        "sent_bytes",
+        "site",
+        "started",
+        "task",
+    )
+
+    def __init__(self, site: Site, connection: IOStream, chunked: bool, caller: Caller) -> None:
+        self.site = site
+        self.connection = connection
+        self.caller = caller
+        self.sent_bytes = 0
+        """How many have been handed to the network."""
+        self._sent_pieces = 0
+        self._chunked = chunked
+        self._is_shutting_down = False
+        self._why = "client left"
+        self.started = asyncio.get_running_loop().time()
+
+    def start(self, pieces: AsyncIterator[bytes]) -> None:
+        """Send `pieces` until they end, the client leaves or the server shuts down."""
+        self.task = asyncio.create_task(self._run(pieces))
+        # not at the end of the coroutine, which never begins if the client leaves at once
+        self.task.add_done_callback(self._end)
+        self.site.streams.add(self)
+        if not self.connection.closed():
+            drop_dead_peer(self.connection.socket, self.site.settings.keep_alive * DEAD_AFTER)
+        self.connection.set_close_callback(self._leave)
+
+    def _leave(self) -> None:
+        self.task.cancel()
+
+    async def _run(self, pieces: AsyncIterator[bytes]) -> None:
+        try:
+            async with aclosing(pieces):  # type: ignore[type-var]
+                async for piece in pieces:
+                    await self.connection.write(self._framed(piece))
+                    self._sent_pieces += 1
+                    self.sent(len(piece))
+            await self._finish(b"")
+            self._why = "finished"
+        except StreamClosedError:
+            pass
+        except asyncio.CancelledError:
+            if self._is_shutting_down:
+                self._why = "server stopped"
+                await self._finish(self.last_piece())
+        except Exception:
+            self._why = "error"
+            _log.exception("the stream %s ends with an error", self.caller.uri)
+
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        self.connection.set_close_callback(None)
+        self.connection.close()
+        self.site.streams.discard(self)
+        if self.site.seats:
+            self.site.seats.leave(self.caller.address)
+        self.site.ended.update(streams=1, events=self.events, bytes=self.sent_bytes)
+        seconds = asyncio.get_running_loop().time() - self.started
+        log_stream(self.caller.address, self.caller.uri, self._why, seconds, **self.report())
+
+    def _framed(self, piece: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked and piece else piece
+
+    async def _finish(self, piece: bytes) -> None:
+        end = b"0\r\n\r\n" if self._chunked else b""
+        with suppress(StreamClosedError):
+            await self.connection.write(self._framed(piece) + end)
+
+    def sent(self, size: int) -> None:
+        """`size` bytes have been handed to the network."""
+        self.sent_bytes += size
+
+    @property
+    def events(self) -> int:
+        """How many events the client has got."""
+        return 0
+
+    def last_piece(self) -> bytes:
+        """What a client gets last when the server shuts down."""
+        return b""
+
+    def report(self) -> dict[str, object]:
+        """What the server's own log says of this stream."""
+        return {"bytes": self.sent_bytes}
+
+    def shut_down(self) -> "asyncio.Task[None]":
+        """End the body cleanly, now; the task is done when the client has it all."""
+        self._is_shutting_down = True
+        self.task.cancel()
+        return self.task
+
+
+class EventStream(Stream):
+    """A stream of events, which is never silent for longer than the keep-alive interval.
+
+    `reader` counts the events where they do not come as pieces of one event each.
+    """
+
+    __slots__ = ("_last_sent", "_timer", "reader")
+
+    def __init__(
+        self,
+        site: Site,
+        connection: IOStream,
+        chunked: bool,
+        caller: Caller,
+        reader: Reader | None = None,
+    ) -> None:
+        super().__init__(site, connection, chunked, caller)
+        self.reader = reader
+        if reader and chunked:
+            reader.push = self._push
+        self._last_sent = self.started
+        self._timer = self._look_again()
+
+    def _look_again(self) -> asyncio.TimerHandle:
+        due = self._last_sent + self.site.settings.keep_alive
+        return asyncio.get_running_loop().call_at(due, self._keep_alive)
+
+    def _keep_alive(self) -> None:
+        """Send a comment if the stream has been silent for long enough, and look again."""
+        now = asyncio.get_running_loop().time()
+        if now - self._last_sent >= self.site.settings.keep_alive:
+            if not self.connection.closed() and not self.connection.writing():
+                self.connection.write(self._framed(KEEP_ALIVE))
+            self.sent(len(KEEP_ALIVE))
+        self._timer = self._look_again()
+
+    def _push(self, chunk: bytes) -> bool:
+        """Hand a chunk straight to the socket, unless something else waits to be sent.
+
+        That saves a task switch and a copy for each client and line. What the socket
+        does not take now waits in the stream, and the next chunk is refused.
+        """
+        connection = self.connection
+        if connection.closed() or connection.writing():
+            return False
+        try:
+            taken = connection.write_to_fd(memoryview(chunk))
+        except OSError:
+            return False  # full, or broken: whoever writes next finds out
+        if taken < len(chunk):
+            connection.write(chunk[taken:])
+        self.sent(len(chunk))
+        return True
+
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        self._timer.cancel()
+        if self.reader:
+            self.reader.push = None
+        super()._end(task)
+
+    def sent(self, size: int) -> None:
+        super().sent(size)
+        self._last_sent = asyncio.get_running_loop().time()
+
+    @property
+    def events(self) -> int:
+        return self.reader.events if self.reader else self._sent_pieces
+
+    def last_piece(self) -> bytes:
+        """The event `shutdown`: come back, but not all at the same moment."""
+        retry = round(self.site.settings.retry * random.uniform(0.5, 1.5))
+        return Event("{}", name="shutdown", retry=retry).encode()
+
+    def report(self) -> dict[str, object]:
+        after = {"after": self.caller.after[:64]} if self.caller.after else {}
+        return {**after, "events": self.events, **super().report()}
+
+
+def drop_dead_peer(connection: socket.socket, seconds: float) -> None:
+    """Let the system end a connection that has taken nothing for `seconds` (tcp(7)).
+
+    Without that, a peer that is gone without a word, or never reads again, would hold
+    its connection for ever.
+    """
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = round(seconds * 1000)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
