@@ -266,7 +266,7 @@ def test_numbers_go_on_after_a_stop(open_page: OpenPage, server: Server) -> None
     page.fill("[name=to]", "30")
     page.fill("[name=interval]", "0.02")
     page.click("#start")
-    page.wait_for_function(f"{LINES}.length >= 3")
+    page.wait_for_function(f"() => {LINES}.length >= 3")
     page.click("#stop")
     wait_for_state(page, "stopped")
     page.click("#start")
@@ -426,7 +426,7 @@ def test_a_tab_that_draws_nothing_stays_bounded(
     page.click("#start")
     wait_for_state(page, "listening")
     write(log, *numbered(1, 20_000))
-    page.wait_for_function("seen === 20000", polling=50)
+    page.wait_for_function("() => seen === 20000", polling=50)
     assert page.evaluate(LINES) == []
     assert 1000 <= page.evaluate("longest") <= 2001
     assert page.evaluate("frames_.length") == 1
@@ -452,7 +452,7 @@ def test_the_log_follows_its_end_until_the_reader_scrolls(
     page.locator("#log").focus()
     page.keyboard.press("Home")
     expect(jump).to_be_visible()
-    page.wait_for_function("document.querySelector('#log').scrollTop === 0")
+    page.wait_for_function("() => document.querySelector('#log').scrollTop === 0")
     write(log, *numbered(201, 210))
     wait_for_lines(page, numbered(1, 210))
     assert page.evaluate("document.querySelector('#log').scrollTop") == 0
@@ -463,7 +463,7 @@ def test_the_log_follows_its_end_until_the_reader_scrolls(
     wait_for_lines(page, numbered(1, 220))
     page.wait_for_function(at_end)
     write(log, *["a long line " * 20] * 50)
-    page.wait_for_function(f"{LINES}.length === 270")
+    page.wait_for_function(f"() => {LINES}.length === 270")
     for width in (400, 1000, 300):
         page.set_viewport_size({"width": width, "height": 700})
         page.wait_for_function(f"width => innerWidth === width && ({at_end})()", arg=width)
