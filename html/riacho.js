@@ -53,6 +53,17 @@
     return new URL(path, base);
   }
 
+  /** The same for the page's own requests. */
+  function ownAddress(path, query) {
+    const url = address(path);
+    url.search = new URLSearchParams(query);
+    // JupyterHub believes a login cookie only with this token of its own beside it
+    // (jupyterhub/_xsrf_utils.py), and EventSource cannot send a header.
+    const token = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie)?.[1];
+    if (token) url.searchParams.set("_xsrf", token);
+    return url;
+  }
+
   function showAddresses() {
     if (!form.checkValidity()) return; // an address that is being typed
     for (const element of document.querySelectorAll("[data-address]")) {
@@ -141,8 +152,7 @@
 
   function start() {
     if (!lastId) clear();
-    const url = address(page.dataset.stream);
-    url.search = new URLSearchParams(new FormData(form));
+    const url = ownAddress(page.dataset.stream, new FormData(form));
     // While it lives, EventSource remembers the last id by itself and sends it when it
     // reconnects. A new EventSource has to be told.
     if (lastId) url.searchParams.set("last_event_id", lastId);
@@ -205,7 +215,7 @@
     timer = clearTimeout(timer);
     if (!logs) return;
     try {
-      const answer = await fetch(address("logs"), { signal: AbortSignal.timeout(5000) });
+      const answer = await fetch(ownAddress("logs"), { signal: AbortSignal.timeout(5000) });
       const described = await answer.json();
       const template = logs.querySelector("template");
       logs.replaceChildren(template, ...described.logs.map((facts) => fill(template, facts)));
@@ -255,5 +265,8 @@
   });
   new ResizeObserver(draw).observe(log); // a window that gets narrower moves the end
 
-  if ("autostart" in page.dataset) form.requestSubmit();
+  // In a frame, as of a notebook, there is room for the log only.
+  const isFramed = location.hash === "#listen";
+  document.body.classList.toggle("framed", isFramed);
+  if ("autostart" in page.dataset || isFramed) form.requestSubmit();
 }

@@ -6,7 +6,8 @@ import re
 import resource
 import signal
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,9 @@ RESERVED = 48
 DRAIN = 1.5
 """Seconds that clients have to take what is left for them when the server shuts down."""
 
+Route = tuple[str, type[RequestHandler], dict[str, Any]]
+"""A path, who answers it, and what that is given."""
+
 
 def find_pages() -> Path:
     """The directory of the pages: inside an installed package, beside it in a checkout."""
@@ -59,29 +63,66 @@ def find_pages() -> Path:
     return inside if inside.is_dir() else package.parent / "html"
 
 
-def make_app(site: Site, journal: Journal, health: Health, delay: LoopDelay) -> Application:
-    """The Tornado application that serves `journal`, the numbers and the pages."""
+def routes(journal: Journal) -> list[Route]:
+    """What is served: `journal`, the numbers and the pages."""
+    log = {"journal": journal}
     pages = {"path": find_pages(), "default_filename": "index.html"}
-    routes: list[tuple[str, type[RequestHandler], dict[str, Any]]] = [
-        ("/stream-logs", LogStreamHandler, {"journal": journal}),
+    return [
+        ("/stream-logs", LogStreamHandler, log),
         ("/stream-numbers", NumberStreamHandler, {}),
         ("/slow-numbers", SlowNumbersHandler, {}),
-        ("/logs", LogsHandler, {"journal": journal}),
-        ("/logs/(.+)", RawLogHandler, {"journal": journal}),
-        ("/healthz", HealthHandler, {"health": health}),
-        ("/metrics", MetricsHandler, {"journal": journal, "delay": delay}),
+        ("/logs", LogsHandler, log),
+        ("/logs/(.+)", RawLogHandler, log),
         (r"/(|[\w-]+\.(?:html|css|js|svg))", PageHandler, pages),
     ]
-    prefix = re.escape(site.settings.prefix)
+
+
+def make_app(site: Site, journal: Journal, health: Health, delay: LoopDelay) -> Application:
+    """The Tornado application that serves them, and says how it is doing."""
+    prefix = site.settings.prefix
+    own: list[Route] = [
+        ("/healthz", HealthHandler, {"health": health}),
+        ("/metrics", MetricsHandler, {"journal": journal, "delay": delay}),
+        ("", PrefixHandler, {"url": f"{prefix}/"}),
+    ]
+    all_routes = [*routes(journal), *own]
     return Application(
-        [
-            *((prefix + path, handler, values) for path, handler, values in routes),
-            (prefix, PrefixHandler, {"url": f"{site.settings.prefix}/"}),
-        ],
+        [(re.escape(prefix) + path, handler, given) for path, handler, given in all_routes],
         default_handler_class=NothingHandler,
         log_function=log_request,
         riacho=site,
     )
+
+
+class Source:
+    """A log, and the demo's writer where it is the demo's: what a server streams.
+
+    Raises StartError if the log cannot be followed or written.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._writer = (
+            LogWriter(settings.log_path, settings.writer_interval) if settings.writes_log else None
+        )
+        log = LogFile(settings.log_path, find_tail(), settings.max_line)
+        self.journal = Journal(log, settings.memory)
+
+    @asynccontextmanager
+    async def followed(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Follow the log meanwhile, in a task that never ends but by an error, raised here."""
+        await self.journal.log.open()
+        following = asyncio.create_task(self.journal.follow())
+        if self._writer:
+            self._writer.start()
+        try:
+            yield following
+        finally:
+            if self._writer:
+                self._writer.stop()
+            following.cancel()
+            await asyncio.wait({following})
+        if not following.cancelled():
+            following.result()
 
 
 async def run(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -89,9 +130,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
 
     Raises StartError if the server cannot start.
     """
-    writer = LogWriter(settings.log_path, settings.writer_interval) if settings.writes_log else None
-    log = LogFile(settings.log_path, find_tail(), settings.max_line)
-    journal = Journal(log, settings.memory)
+    source = Source(settings)
     descriptors = _raise_descriptor_limit()
     seats = Seats(
         max(1, min(settings.max_clients, descriptors - RESERVED)),
@@ -107,43 +146,34 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # an address to call
     settings = replace(settings, port=port)
     site = Site(settings, Guard(settings), seats)
-    await log.open()
-    following = asyncio.create_task(journal.follow())
-    delay = LoopDelay()
-    measuring = asyncio.create_task(delay.measure())
-    if writer:
-        writer.start()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    server = HTTPServer(
-        make_app(site, journal, Health(journal, following), delay),
-        ssl_options=tls,
-        idle_connection_timeout=HEADER_TIMEOUT,
-        body_timeout=HEADER_TIMEOUT,
-        max_header_size=MAX_HEADER,
-        max_body_size=MAX_BODY,
-        max_buffer_size=2 * MAX_HEADER,
-    )
-    server.add_sockets(sockets)
-    scheme = "https" if tls else "http"
-    announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}")
+    async with source.followed() as following:
+        delay = LoopDelay()
+        measuring = asyncio.create_task(delay.measure())
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        server = HTTPServer(
+            make_app(site, source.journal, Health(source.journal, following), delay),
+            ssl_options=tls,
+            idle_connection_timeout=HEADER_TIMEOUT,
+            body_timeout=HEADER_TIMEOUT,
+            max_header_size=MAX_HEADER,
+            max_body_size=MAX_BODY,
+            max_buffer_size=2 * MAX_HEADER,
+        )
+        server.add_sockets(sockets)
+        scheme = "https" if tls else "http"
+        announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}")
 
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({stopping, following}, return_when=asyncio.FIRST_COMPLETED)
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopping, following}, return_when=asyncio.FIRST_COMPLETED)
 
-    server.stop()
-    await site.shut_down(DRAIN)
-    if writer:
-        writer.stop()
-    await server.close_all_connections()
-    stopping.cancel()
-    measuring.cancel()
-    if following.done():
-        following.result()  # following never ends but by an error
-    following.cancel()
-    await asyncio.wait({following})
+        server.stop()
+        await site.shut_down(DRAIN)
+        await server.close_all_connections()
+        stopping.cancel()
+        measuring.cancel()
 
 
 def _raise_descriptor_limit() -> int:

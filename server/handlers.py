@@ -214,6 +214,9 @@ class StreamingHandler(SiteHandler):
 
     def let_go(self, after: str | None = None) -> tuple[IOStream, Caller]:
         """Send what is written, and give the connection away, for what a `Stream` makes of it."""
+        if self.settings.get("compress_response"):
+            # The only thing that keeps Tornado from compressing what it takes for text.
+            self.set_header("Content-Encoding", "identity")
         self.flush()
         return self.detach(), Caller(self.client, self.request.uri or "", after)
 

@@ -11,6 +11,8 @@ from typing import Any
 DEMO_LOG = Path("logs/log_gerado.log")
 """What the demo writes and streams."""
 
+VIEWER_VARIABLE = "JUPYTER_RIACHO_PATH"
+"""Environment variable that tells a Jupyter server's kernels at which path it serves the pages."""
 
 MAX_BACKLOG = 1_000_000
 """Lines."""

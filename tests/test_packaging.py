@@ -57,6 +57,8 @@ def test_the_wheel_carries_the_pages(tmp_path: Path) -> None:
         assert f"server/html/{path.name}" in names
     for path in (ROOT / "server").glob("*.py"):
         assert f"server/{path.name}" in names
+    config = "data/etc/jupyter/jupyter_server_config.d/riacho.json"  # which Jupyter reads
+    assert [name for name in names if name.endswith(config)]
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "notebooks"))]
 
 

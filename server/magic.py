@@ -1,0 +1,124 @@
+"""`%riacho`: the page that listens to a log, in a notebook. `%load_ext server.magic` loads it."""
+
+import atexit
+import html
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.display import HTML, display
+
+from server.settings import VIEWER_VARIABLE
+
+PAGE = "client_listen_logs.html#listen"
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    shell.register_magics(RiachoMagics(shell))
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    shell.magics_manager.registry["RiachoMagics"].stop()
+
+
+class LocalServer:
+    """`python -m server` on this machine, until `stop` or the end of this process.
+
+    Raises UsageError if it does not start.
+    """
+
+    def __init__(self, log: str | None, port: int) -> None:
+        # -P: a user's own server.py in the directory must not be taken for this package
+        command = [sys.executable, "-P", "-m", "server", "--port", str(port)]
+        with tempfile.TemporaryFile() as errors:
+            self._process = subprocess.Popen(
+                command if log is None else [*command, "--", log],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # who interrupts the kernel does not mean the server
+            )
+            atexit.register(self.stop)
+            assert self._process.stdout
+            for line in self._process.stdout:
+                if match := re.search(r"(http://\S+:(\d+)/) ", line):
+                    self.url, self.port = match[1], int(match[2])
+                    return
+            self.stop()
+            errors.seek(0)
+            raise UsageError(errors.read().decode(errors="replace").strip())
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End it and wait for its end."""
+        atexit.unregister(self.stop)
+        self._process.terminate()
+        self._process.communicate()
+
+
+@magics_class
+class RiachoMagics(Magics):
+    """The line magic, and the servers that it has started."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._servers: dict[tuple[str | None, int], LocalServer] = {}
+
+    @magic_arguments()
+    @argument("log", nargs="?", help="log to show; `stop` ends the servers that were started here")
+    @argument("--port", type=int, default=0, help="port of the server to start; 0: a free one")
+    @argument("--height", type=int, default=560, help="pixels (560)")
+    @line_magic
+    def riacho(self, line: str) -> None:
+        """Show a log, line by line as it grows.
+
+        Without LOG: what Jupyter's own Riacho streams, or a demo where it has none.
+        """
+        arguments = parse_argstring(self.riacho, line)
+        if arguments.log == "stop":
+            self.stop()
+            return
+        own = os.environ.get(VIEWER_VARIABLE)
+        if own and arguments.log is None and not arguments.port:
+            base = own
+        else:
+            base = _address(self._serve(arguments.log, arguments.port))
+        address = html.escape(base + PAGE)
+        display(
+            HTML(
+                f'<iframe src="{address}" width="100%" height="{arguments.height}" '
+                'style="border: 0" title="Riacho"></iframe>'
+                f'<a href="{address}" target="_blank">Open in a tab</a>'
+            )
+        )
+
+    def _serve(self, log: str | None, port: int) -> LocalServer:
+        """The server of a log, started unless it runs."""
+        server = self._servers.get((log, port))
+        if server is None or not server.is_running:
+            server = self._servers[log, port] = LocalServer(log, port)
+        return server
+
+    def stop(self) -> None:
+        """End the servers that were started here."""
+        while self._servers:
+            self._servers.popitem()[1].stop()
+
+
+def _address(server: LocalServer) -> str:
+    """Where a browser finds it: behind Jupyter, which may run on another machine, if it can."""
+    jupyter = os.environ.get(VIEWER_VARIABLE, "").removesuffix("riacho/")
+    jupyter = jupyter or os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
+    if jupyter and find_spec("jupyter_server_proxy"):
+        return f"{jupyter}proxy/{server.port}/"
+    return server.url

@@ -1,0 +1,450 @@
+"""Riacho inside a real Jupyter: its extension, its icon in the launcher, its magic."""
+
+import dataclasses
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+from playwright.sync_api import Browser, Page, Request, expect
+
+from server.jupyter import DECIDED_BY_JUPYTER, Riacho
+from server.settings import Settings
+from tests.logs import Log
+from tests.running import PATIENCE, Client, Server, following, is_gone, wait_until
+from tests.test_pages import SCREENSHOTS, browser, wait_for_lines, wait_for_state
+
+__all__ = ["browser"]  # a fixture
+
+TOKEN = "a-token-of-this-test"
+LOGIN = {"Authorization": f"token {TOKEN}"}
+BASE = "/x/y"
+
+
+class Jupyter(Server):
+    """`jupyter` with `arguments`, under a base URL, with directories of its own in `cwd`."""
+
+    def __init__(self, cwd: Path, *arguments: object) -> None:
+        self.runtime = cwd / "runtime"
+        self.root = cwd / "root"
+        self.root.mkdir(exist_ok=True)
+        env = {
+            "HOME": str(cwd / "home"),
+            "IPYTHONDIR": str(cwd / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(cwd / "config"),
+            "JUPYTER_DATA_DIR": str(cwd / "data"),
+            "JUPYTER_RUNTIME_DIR": str(self.runtime),
+            "JUPYTER_TOKEN": TOKEN,
+        }
+        super().__init__(cwd, *arguments, env=env)
+
+    def start(self) -> None:
+        self.log = (self.cwd / "server.err").open("ab")
+        terminal, inside = os.openpty()  # Ctrl+C is another thing for Jupyter without one
+        options = {
+            "ip": "127.0.0.1",
+            "port": self.port,
+            "base_url": f"{BASE}/",
+            "root_dir": self.root,
+            "open_browser": False,
+            "allow_root": True,
+            "answer_yes": True,  # to the question that SIGINT makes it ask
+            "log_level": "DEBUG",
+        }
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyter", *self.arguments),
+                *(f"--ServerApp.{name}={value}" for name, value in options.items()),
+            ],
+            cwd=self.cwd,
+            env=self.env,
+            stdin=inside,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+        )
+        os.close(inside)
+        self.terminal = open(terminal, "wb")  # noqa: SIM115
+        wait_until(lambda: self._is_up() or self.process.poll() is not None, "Jupyter is up")
+        assert self.process.poll() is None, self.errors()
+
+    def _is_up(self) -> bool:
+        # `jupyter` replaces itself by the command that it was given.
+        path = self.runtime / f"jpserver-{self.process.pid}.json"
+        try:
+            self.port = json.loads(path.read_text())["port"]
+            self.url = f"http://127.0.0.1:{self.port}{BASE}/riacho"
+            return self.get(f"{BASE}/api")[0] == 200
+        except (OSError, ValueError):
+            return False
+
+    def last_activity(self) -> str:
+        status = json.loads(self.get(f"{BASE}/api/status", **LOGIN)[2])
+        return str(status["last_activity"])
+
+    def cookie(self) -> str:
+        """What a browser has after a login."""
+        headers = self.get(f"{BASE}/tree?token={TOKEN}")[1]
+        return "; ".join(cookie.partition(";")[0] for cookie in headers.get_all("Set-Cookie", []))
+
+
+def end(jupyter: Jupyter, number: int = signal.SIGTERM) -> None:
+    """End it, and see that it leaves nothing behind."""
+    family = jupyter.proc.children(recursive=True)
+    try:
+        code = jupyter.end(number)
+    finally:
+        jupyter.process.kill()
+        jupyter.terminal.close()
+    assert code == 0
+    wait_until(lambda: all(is_gone(child) for child in family), "the processes it started end")
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    path = tmp_path_factory.mktemp("jupyter")
+    (path / "root/logs").mkdir(parents=True)
+    (path / "root/logs/app.log").touch()
+    arguments = [
+        "lab",
+        "--Riacho.log=logs/app.log",
+        "--Riacho.retry=50",
+        "--ServerApp.tornado_settings={'compress_response': True}",
+    ]
+    jupyter = Jupyter(path, *arguments)
+    try:
+        yield jupyter
+    finally:
+        end(jupyter)
+
+
+@pytest.fixture(scope="module")
+def log(jupyter: Jupyter) -> Log:
+    log = Log(jupyter.root / "logs/app.log")
+    log.write(20)
+    return log
+
+
+def stream(jupyter: Jupyter, query: str = "", **kwargs: Any) -> Any:
+    return following(jupyter, f"/stream-logs?token={TOKEN}&{query}", **kwargs)
+
+
+# --- settings ---------------------------------------------------------------------
+
+
+def test_each_setting_is_a_trait_with_the_same_default() -> None:
+    traits = Riacho.class_own_traits(config=True)
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    assert traits.keys() == (fields.keys() - DECIDED_BY_JUPYTER) | {"counts_as_activity"}
+    for name in traits.keys() & fields.keys():
+        assert getattr(Riacho(), name) == fields[name].default
+        assert traits[name].help
+
+
+# --- who may read -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["header", "query", "cookie"])
+def test_who_is_logged_in_to_jupyter_may_read(jupyter: Jupyter, log: Log, way: str) -> None:
+    query = f"?token={TOKEN}" if way == "query" else ""
+    headers = {"header": LOGIN, "cookie": {"Cookie": jupyter.cookie()}}.get(way, {})
+    status, _, body = jupyter.get(f"{BASE}/riacho/logs/app.log{query}", **headers)
+    assert status == 200
+    assert body == log.path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "token wrong"}, {"Cookie": "username-127-0-0-1-0=wrong"}]
+)
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("riacho/stream-logs", 403),
+        ("riacho/stream-logs?token=wrong", 403),
+        ("riacho/stream-logs?from=start", 403),
+        ("riacho/stream-numbers", 403),
+        ("riacho/slow-numbers", 403),
+        ("riacho/logs", 403),
+        ("riacho/logs/app.log", 403),
+        ("riacho/", 302),
+        ("riacho/client_listen_logs.html", 302),
+        ("riacho-server/stream-logs", 302),
+    ],
+)
+def test_nobody_else_reads_a_byte(
+    jupyter: Jupyter, log: Log, path: str, status: int, headers: dict[str, str]
+) -> None:
+    for method in ("GET", "HEAD"):
+        connection = http.client.HTTPConnection("127.0.0.1", jupyter.port, timeout=PATIENCE)
+        connection.request(method, f"{BASE}/{path}", headers=headers)
+        response = connection.getresponse()
+        assert response.status == status
+        assert b"line" not in response.read()
+        if status == 302:
+            assert response.headers["Location"].startswith(f"{BASE}/login?")
+        connection.close()
+
+
+def test_a_page_of_another_origin_may_not_read(jupyter: Jupyter, log: Log) -> None:
+    headers = {"Cookie": jupyter.cookie(), "Origin": "https://other.example"}
+    for path in ("stream-logs", "logs", "logs/app.log"):
+        status, answer, body = jupyter.get(f"{BASE}/riacho/{path}", **headers)
+        assert status == 403
+        assert answer["Access-Control-Allow-Origin"] is None
+        assert b"line" not in body
+
+
+def test_a_browser_keeps_the_log_from_a_page_of_another_origin(
+    jupyter: Jupyter, log: Log, browser: Browser
+) -> None:
+    with browser.new_context() as context:
+        context.route("http://other.example/", lambda route: route.fulfill(body="<p>other"))
+        context.request.get(f"http://127.0.0.1:{jupyter.port}{BASE}/tree?token={TOKEN}")
+        page = context.new_page()
+        page.goto("http://other.example/")
+        read = """url => new Promise(resolve => {
+            const source = new EventSource(url, {withCredentials: true});
+            source.onmessage = event => resolve(event.data);
+            source.onerror = () => resolve(source.readyState);
+        })"""
+        assert page.evaluate(read, f"{jupyter.url}/stream-logs") == 2  # closed for good
+
+
+# --- the stream -------------------------------------------------------------------
+
+
+def test_an_event_arrives_while_nothing_follows_it(jupyter: Jupyter, log: Log) -> None:
+    """Neither Jupyter's buffers nor its compression, switched on here, hold it back."""
+    connection = http.client.HTTPConnection("127.0.0.1", jupyter.port, timeout=PATIENCE)
+    connection.request(
+        "GET", f"{BASE}/riacho/stream-logs?backlog=0", headers={**LOGIN, "Accept-Encoding": "gzip"}
+    )
+    response = connection.getresponse()
+    assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["Content-Encoding"] == "identity"
+    assert response.headers["Cache-Control"] == "no-cache, no-transform"
+    data = b""
+    for _ in range(3):
+        while not data.endswith(b"\n\n"):
+            data += response.read1()
+        log.write(1)
+        data += response.read1()
+        assert data.endswith(f"data: {log.lines[-1]}\n\n".encode())
+    connection.close()
+
+
+def test_what_is_no_event_stream_is_compressed_as_jupyter_wishes(jupyter: Jupyter) -> None:
+    path = f"{BASE}/riacho/client_listen_logs.html"
+    headers = jupyter.get(path, **{**LOGIN, "Accept-Encoding": "gzip"})[1]
+    assert headers["Content-Encoding"] == "gzip"
+
+
+def test_a_client_goes_on_after_its_last_event_id(jupyter: Jupyter, log: Log) -> None:
+    with stream(jupyter, "from=start") as client:
+        client.wait_for(len(log.lines))
+        client.drop()
+        log.write(5)
+        assert client.wait_for(len(log.lines)) == log.lines
+        assert client.connects > 1
+
+
+def test_a_rotation_is_followed(jupyter: Jupyter, log: Log) -> None:
+    with stream(jupyter, "backlog=0") as client:
+        before = len(log.lines)
+        log.path.rename(log.shift())
+        log.write(3)
+        assert client.wait_for(3) == log.lines[before:]
+        assert len(client.facts("rotated")) == 1
+
+
+def test_a_stream_ends_when_its_client_leaves(jupyter: Jupyter) -> None:
+    with stream(jupyter, "backlog=7"):
+        assert "backlog=7" not in jupyter.errors()
+    # Jupyter logs a request when it has been dealt with.
+    wait_until(lambda: re.search(r"200 GET \S*backlog=7", jupyter.errors()), "its end")
+
+
+def test_a_stream_is_no_activity(jupyter: Jupyter, log: Log) -> None:
+    with stream(jupyter, "backlog=0") as client:
+        before = jupyter.last_activity()
+        log.write(2)
+        client.wait_for(2)
+        assert jupyter.last_activity() == before
+
+
+# --- pages and Lab ----------------------------------------------------------------
+
+
+@pytest.fixture
+def page(jupyter: Jupyter, browser: Browser) -> Iterator[Page]:
+    """A page of a browser that has logged in."""
+    with browser.new_context(locale="en-US", viewport={"width": 1200, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{jupyter.port}{BASE}/lab?token={TOKEN}")
+        yield page
+
+
+def test_a_page_listens_with_the_login_cookie(jupyter: Jupyter, log: Log, page: Page) -> None:
+    requests: list[Request] = []
+    page.on("request", lambda request: requests.append(request))
+    page.goto(f"{jupyter.url}/client_listen_logs.html")
+    page.get_by_label("Lines from before").fill("2")
+    page.click("#start")
+    wait_for_state(page, "listening")
+    log.write(3)
+    wait_for_lines(page, log.lines[-5:])
+    page.screenshot(path=SCREENSHOTS / "jupyter-page.png")
+    # what JupyterHub asks for beside a cookie
+    [request] = [request for request in requests if "stream-logs" in request.url]
+    assert re.search(r"&_xsrf=\S", request.url)
+
+
+def test_the_start_page_shows_what_is_streamed(jupyter: Jupyter, log: Log, page: Page) -> None:
+    page.goto(jupyter.url)
+    expect(page.locator("[data-field=name]")).to_have_text("app.log")
+    wait_for_state(page, "listening")
+
+
+def test_the_launcher_starts_a_server_of_its_own(jupyter: Jupyter, page: Page) -> None:
+    info = json.loads(jupyter.get(f"{BASE}/server-proxy/servers-info", **LOGIN)[2])
+    [entry] = [one for one in info["server_processes"] if one["name"] == "riacho-server"]
+    icon = jupyter.get(entry["launcher_entry"]["icon_url"], **LOGIN)
+    assert icon[1]["Content-Type"] == "image/svg+xml"
+    page.get_by_title("Riacho").first.click()
+    frame = page.frame_locator(f"iframe[src*='{BASE}/riacho-server/']")
+    expect(frame.locator("#state")).to_have_attribute("data-state", "listening")
+    expect(frame.locator("#log .line")).to_contain_text("log_writer")
+    page.screenshot(path=SCREENSHOTS / "jupyter-launcher.png")
+    url = f"http://127.0.0.1:{jupyter.port}{BASE}/riacho-server/stream-logs?token={TOKEN}"
+    client = Client(url)
+    client.wait_for(3)
+    client.stop()
+
+
+def test_the_magic_shows_what_jupyter_streams(jupyter: Jupyter, log: Log, page: Page) -> None:
+    cell: dict[str, object] = {
+        "id": "cell",
+        "cell_type": "code",
+        "source": "%load_ext server.magic\n%riacho",
+        "metadata": {},
+        "execution_count": None,
+        "outputs": [],
+    }
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": [cell]}
+    (jupyter.root / "magic.ipynb").write_text(json.dumps(notebook))
+    page.goto(f"http://127.0.0.1:{jupyter.port}{BASE}/lab/tree/magic.ipynb")
+    expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
+    page.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-editor").first.click()
+    page.keyboard.press("Shift+Enter")
+    frame = page.frame_locator(f"iframe[src^='{BASE}/riacho/']")
+    expect(frame.locator("#state")).to_have_attribute("data-state", "listening")
+    log.write(1)
+    expect(frame.locator("#log .line").last).to_have_text(log.lines[-1])
+    page.screenshot(path=SCREENSHOTS / "jupyter-magic.png")
+
+
+# --- the magic without Jupyter's extension ------------------------------------------
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Iterator[BlockingKernelClient]:
+    manager, client = start_new_kernel(cwd=str(tmp_path), startup_timeout=PATIENCE)
+    yield client
+    pid = int(run(client, "import os; print(os.getpid())"))
+    family = psutil.Process(pid).children(recursive=True)
+    client.stop_channels()
+    manager.shutdown_kernel()
+    wait_until(lambda: all(is_gone(child) for child in family), "what the kernel started ends")
+
+
+def run(kernel: BlockingKernelClient, code: str) -> str:
+    """All that the code puts out."""
+    output: list[str] = []
+
+    def take(message: Any) -> None:
+        content = message["content"]
+        output.append(content.get("text", content.get("data", {}).get("text/html", "")))
+
+    kernel.execute_interactive(code, output_hook=take, timeout=PATIENCE)
+    return "".join(output)
+
+
+def test_the_magic_starts_a_server_once_and_ends_it(
+    kernel: BlockingKernelClient, tmp_path: Path
+) -> None:
+    (tmp_path / "app.log").write_text("a line\n")
+    assert "not found" in run(kernel, "%riacho")
+    run(kernel, "%load_ext server.magic")
+    (tmp_path / "server.py").write_text("raise SystemExit('the wrong one')")
+    url, again = (
+        re.findall(r'src="(http://127.0.0.1:\d+/)client_listen_logs', run(kernel, line))
+        for line in ("%riacho app.log", "%riacho app.log --height 200")
+    )
+    assert url == again
+    client = Client(url[0] + "stream-logs", reconnect=False)
+    assert client.wait_for(1) == ["a line"]
+    run(kernel, "%riacho stop")
+    client.join(PATIENCE)
+    assert len(client.facts("shutdown")) == 1
+    assert "missing.log: its directory does not exist" in run(kernel, "%riacho missing/missing.log")
+    assert "iframe" in run(kernel, "%riacho")  # a demo, which ends with the kernel
+
+
+# --- start and end ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_demo_ends_with_jupyter(tmp_path: Path, number: int) -> None:
+    jupyter = Jupyter(tmp_path, "server", "--Riacho.counts_as_activity=True")
+    try:
+        with stream(jupyter, reconnect=False) as client:
+            before = jupyter.last_activity()
+            client.wait_for(3)
+            assert jupyter.last_activity() > before
+            assert list(jupyter.root.iterdir()) == []
+            demo = jupyter.runtime / f"riacho-{jupyter.port}/log_gerado.log"
+            assert client.lines[0] == demo.read_text().splitlines()[0]
+            tail = jupyter.tail()
+            end(jupyter, number)
+            client.join(PATIENCE)
+            assert len(client.facts("shutdown")) == 1
+            assert is_gone(tail)
+    finally:
+        jupyter.process.kill()
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("--Riacho.log=.", "is a directory: name a log file in it"),
+        ("--Riacho.backlog=-1", "'backlog' trait of a Riacho instance"),
+        ("--Riacho.log_writer=False", "there is no log to stream: set Riacho.log"),
+    ],
+)
+def test_jupyter_does_not_mind_what_cannot_be_streamed(
+    tmp_path: Path, option: str, why: str
+) -> None:
+    jupyter = Jupyter(tmp_path, "server", option)
+    try:
+        for path in ("", "/stream-logs", "/client_listen_logs.html"):
+            status, _, body = jupyter.get(f"{BASE}/riacho{path}", **LOGIN)
+            assert status == 503
+            assert why in body.decode()
+        assert jupyter.get(f"{BASE}/riacho/stream-logs")[0] == 403
+        assert jupyter.get(f"{BASE}/api/status", **LOGIN)[0] == 200
+        [line] = [line for line in jupyter.errors().splitlines() if "cannot stream" in line][:1]
+        assert line.startswith("[E ")
+        assert "Traceback" not in jupyter.errors()
+        end(jupyter)
+    finally:
+        jupyter.process.kill()
