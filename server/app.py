@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import re
 import resource
 import signal
@@ -166,14 +167,29 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
         scheme = "https" if tls else "http"
         announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}")
 
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({stopping, following}, return_when=asyncio.FIRST_COMPLETED)
+        ends = [asyncio.create_task(stop.wait()), following]
+        if settings.pid:
+            ends.append(asyncio.create_task(_end_of(settings.pid)))
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
 
         server.stop()
         await site.shut_down(DRAIN)
         await server.close_all_connections()
-        stopping.cancel()
-        measuring.cancel()
+        for task in (*ends, measuring):
+            if task is not following:
+                task.cancel()
+
+
+async def _end_of(pid: int) -> None:
+    """Wait for the end of a process that need not be a child."""
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            pass  # there, and somebody else's
+        await asyncio.sleep(1)
 
 
 def _raise_descriptor_limit() -> int:

@@ -41,7 +41,7 @@ def _option(field: "dataclasses.Field[Any]") -> click.Option:
     name = field.name.replace("_", "-")
     least, most = field.metadata["least"], field.metadata["most"]
     kind: Any = str
-    if field.type is int:
+    if field.type in (int, int | None):
         kind = click.IntRange(least, most)
     elif field.type is float:
         kind = _Seconds(least, most)

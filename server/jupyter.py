@@ -34,7 +34,7 @@ NAME = "riacho"
 """The extension's name, and its place under Jupyter's base URL."""
 
 DECIDED_BY_JUPYTER = {
-    *("host", "port", "prefix", "certfile", "keyfile", "log_format"),
+    *("host", "port", "prefix", "certfile", "keyfile", "log_format", "pid"),
     *("allow_origin", "allow_host", "token", "token_file"),
     *("trusted_proxy", "max_clients_per_address"),
 }

@@ -1,13 +1,9 @@
 """`%riacho`: the page that listens to a log, in a notebook. `%load_ext server.magic` loads it."""
 
-import atexit
 import html
 import os
-import re
-import subprocess
-import sys
-import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -15,6 +11,8 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import HTML, display
 
+from server.errors import StartError
+from server.local import LocalServer
 from server.settings import VIEWER_VARIABLE
 
 PAGE = "client_listen_logs.html#listen"
@@ -26,44 +24,6 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     shell.magics_manager.registry["RiachoMagics"].stop()
-
-
-class LocalServer:
-    """`python -m server` on this machine, until `stop` or the end of this process.
-
-    Raises UsageError if it does not start.
-    """
-
-    def __init__(self, log: str | None, port: int) -> None:
-        # -P: a user's own server.py in the directory must not be taken for this package
-        command = [sys.executable, "-P", "-m", "server", "--port", str(port)]
-        with tempfile.TemporaryFile() as errors:
-            self._process = subprocess.Popen(
-                command if log is None else [*command, "--", log],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                start_new_session=True,  # who interrupts the kernel does not mean the server
-            )
-            atexit.register(self.stop)
-            assert self._process.stdout
-            for line in self._process.stdout:
-                if match := re.search(r"(http://\S+:(\d+)/) ", line):
-                    self.url, self.port = match[1], int(match[2])
-                    return
-            self.stop()
-            errors.seek(0)
-            raise UsageError(errors.read().decode(errors="replace").strip())
-
-    @property
-    def is_running(self) -> bool:
-        return self._process.poll() is None
-
-    def stop(self) -> None:
-        """End it and wait for its end."""
-        atexit.unregister(self.stop)
-        self._process.terminate()
-        self._process.communicate()
 
 
 @magics_class
@@ -106,7 +66,11 @@ class RiachoMagics(Magics):
         """The server of a log, started unless it runs."""
         server = self._servers.get((log, port))
         if server is None or not server.is_running:
-            server = self._servers[log, port] = LocalServer(log, port)
+            try:
+                server = LocalServer(log, port=port, directory=Path.cwd())
+            except StartError as error:
+                raise UsageError(str(error)) from None
+            self._servers[log, port] = server
         return server
 
     def stop(self) -> None:
@@ -121,4 +85,4 @@ def _address(server: LocalServer) -> str:
     jupyter = jupyter or os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
     if jupyter and find_spec("jupyter_server_proxy"):
         return f"{jupyter}proxy/{server.port}/"
-    return server.url
+    return f"{server.url}/"

@@ -92,6 +92,7 @@ class Settings:
         least=1,
         most=1_000_000,
     )
+    pid: int | None = _setting(None, "End when the process with this number does.", least=1)
     log_format: str = _setting("text", "Form of the server's own log.", choices=("text", "json"))
 
     @property

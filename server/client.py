@@ -1,0 +1,236 @@
+"""A client that follows a stream of events as a browser's EventSource does.
+
+sseclient-py parses events. What it leaves to others is here: lines that are cut anywhere,
+the last event id that outlives a connection, `retry`, coming back, and the end. The law is
+WHATWG HTML, section 9.2 "Server-sent events", quoted where it rules.
+"""
+
+import codecs
+import os
+import random
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Self
+
+from server.event import Event
+
+try:
+    import requests
+    import sseclient
+except ImportError as error:
+    raise ImportError(f"{error}: pip install 'riacho[notebooks]'") from error
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds that a server may take to accept a connection."""
+
+LONGEST_WAIT = 60.0
+"""Seconds between two attempts, at the most."""
+
+COME_BACK = (502, 503, 504)
+"""Statuses by which a proxy says that its server is away for the moment."""
+
+_LINE_END = re.compile("\r\n|\n|\r")
+
+
+class StreamRefusedError(Exception):
+    """The server has answered, but not with a stream of events; it is of no use to come back."""
+
+
+class Follower:
+    """The events of the stream at `url`, for as long as there are any: iterate over it.
+
+    It comes back after `retry` milliseconds when the connection is lost, later each time
+    that it finds nobody, up to a minute; and goes on after the last event that it gave. It
+    ends when the server says so, by the status 204 or the event `close`, and when `close`
+    is called, from whatever thread. A server that is silent for `read_timeout` seconds is
+    taken for lost: let that be longer than its keep-alive interval.
+
+    Raises StreamRefusedError for an answer that is no stream of events. `changed` is called
+    with each new state, by the thread that iterates.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        last_event_id: str = "",
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        retry: int = 3000,
+        read_timeout: float = 45.0,
+        changed: Callable[[str], None] | None = None,
+    ) -> None:
+        self.url = url
+        self.last_event_id = last_event_id
+        self.retry = retry
+        """Milliseconds; the server may set it."""
+        self.state = "closed"
+        """`connecting`, `open`, `waiting` (to come back) or `closed`."""
+        self._headers = {
+            # exactly this: jupyter-server-proxy streams nothing else
+            "Accept": "text/event-stream",
+            "Cache-Control": "no-store",
+            "Accept-Encoding": "identity",
+            **({"Authorization": f"Bearer {token}"} if token else {}),
+            **(headers or {}),
+        }
+        self._read_timeout = read_timeout
+        self._changed = changed
+        self._closed = threading.Event()
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, also while it waits for an event or to come back."""
+        self._closed.set()
+        connection = self._socket
+        if connection:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended by itself
+
+    def __iter__(self) -> Iterator[Event]:
+        attempts = 0
+        try:
+            while not self._closed.is_set():
+                self._show("connecting")
+                try:
+                    with requests.Session() as session, self._connect(session) as response:
+                        if response.status_code == 204:
+                            return
+                        if response.status_code not in COME_BACK:
+                            for event in self._receive(response):
+                                attempts = 0
+                                yield event
+                                if event.name == "close":
+                                    return
+                except requests.RequestException as error:
+                    if isinstance(error, ValueError):
+                        raise  # an address that is none
+                if self._closed.is_set():
+                    return
+                self._show("waiting")
+                self.pause(min(self.retry / 1000 * 2**attempts, LONGEST_WAIT))
+                attempts = min(attempts + 1, 10)
+        finally:
+            self._show("closed")
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long or a bit longer: not all clients of a server shall come back at once."""
+        self._closed.wait(seconds * random.uniform(1, 1.25))
+
+    def _show(self, state: str) -> None:
+        if state != self.state:
+            self.state = state
+            if self._changed:
+                self._changed(state)
+
+    def _connect(self, session: requests.Session) -> requests.Response:
+        headers = dict(self._headers)
+        if self.last_event_id:
+            # as requests sends text in Latin-1, and the header is "encoded as UTF-8"
+            headers["Last-Event-ID"] = self.last_event_id.encode().decode("latin-1")
+        timeout = (CONNECT_TIMEOUT, self._read_timeout)
+        response = session.get(self.url, headers=headers, stream=True, timeout=timeout)
+        kind = response.headers.get("Content-Type", "nothing")
+        status = response.status_code
+        if status == 204 or status in COME_BACK:
+            return response
+        if status != 200 or kind.partition(";")[0].strip().lower() != "text/event-stream":
+            with response:
+                said = "" if "html" in kind else response.raw.read(200).decode(errors="replace")
+            reason = said.partition("\n")[0] or response.reason
+            raise StreamRefusedError(
+                f"{self.url} gave {status} {reason!r} as {kind}: it is no stream of events, "
+                "or one that asks for a token"
+            )
+        return response
+
+    def _receive(self, response: requests.Response) -> Iterator[Event]:
+        """The events of one connection, until it ends."""
+        self._show("open")
+        # Without chunks, the end of the stream is the only one that would be waited for.
+        size = None if response.raw.chunked else 1
+        self._socket = _socket_of(response)
+        try:
+            if not self._closed.is_set():
+                yield from self._parse(response.iter_content(size))
+        finally:
+            connection, self._socket = self._socket, None
+            if connection:
+                connection.close()
+
+    def _parse(self, chunks: Iterable[bytes]) -> Iterator[Event]:
+        for event in sseclient.SSEClient(self._whole_events(chunks)).events():
+            yield Event(event.data, self.last_event_id, event.event)
+
+    def _whole_events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Each event of a stream as bytes that sseclient-py understands, and only whole ones.
+
+        "Once the end of the file is reached, any pending data must be discarded."
+        """
+        id, event = self.last_event_id, list[str]()
+        for line in _lines(chunks):
+            field, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            # "If the field value does not contain U+0000 NULL, then set the last event ID
+            # buffer to the field value."
+            if field == "id" and "\0" not in value:
+                id = value
+            # "If the field value consists of only ASCII digits"
+            elif field == "retry" and value.isascii() and value.isdigit():
+                self.retry = int(value)
+            elif field in ("data", "event"):
+                event.append(line)
+            elif not line:
+                self.last_event_id = id
+                if event:
+                    yield "".join(f"{one}\n" for one in (*event, "")).encode()
+                event = []
+
+
+def _socket_of(response: requests.Response) -> socket.socket | None:
+    """The connection, for another thread to shut down; None if it has ended already."""
+    try:
+        return socket.socket(fileno=os.dup(response.raw.fileno()))
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a stream that is cut anywhere; CRLF, LF and CR each end one."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+    rest = ""
+    for chunk in chunks:
+        rest += decoder.decode(chunk)
+        held = rest.endswith("\r")  # a LF may follow
+        *lines, rest = _LINE_END.split(rest[:-1] if held else rest)
+        rest += "\r" * held
+        yield from lines
+
+
+def follow(
+    url: str,
+    *,
+    last_event_id: str = "",
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[Event]:
+    """The events of the stream at `url`, as a `Follower` gives them, until the loop is left."""
+    options = {"last_event_id": last_event_id, "token": token, "headers": headers}
+    with Follower(url, **options) as follower:  # type: ignore[arg-type]
+        yield from follower
