@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,8 +31,10 @@ class LocalServer:
         port: int = 0,
         directory: str | Path | None = None,
     ) -> None:
-        self._own_directory = tempfile.TemporaryDirectory() if directory is None else None
-        self.directory = Path(directory or self._own_directory.name)  # type: ignore[union-attr]
+        if directory is None:
+            directory = tempfile.mkdtemp(prefix="riacho-")
+            weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        self.directory = Path(directory)
         self.log = self.directory / (log or "logs/log_gerado.log")
         """The log that is streamed."""
         self._arguments = [str(option) for option in options]
@@ -84,10 +87,6 @@ class LocalServer:
         """Pull the plug (SIGKILL)."""
         self._process.kill()
         self._end()
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
 
     def __enter__(self) -> Self:
         return self

@@ -448,7 +448,7 @@ def test_the_demo_ends_with_jupyter(tmp_path: Path, number: int) -> None:
         with stream(jupyter, reconnect=False) as client:
             before = jupyter.last_activity()
             client.wait_for(3)
-            assert jupyter.last_activity() > before
+            wait_until(lambda: jupyter.last_activity() > before, "activity")
             assert list(jupyter.root.iterdir()) == []
             demo = jupyter.runtime / f"riacho-{jupyter.port}/log_gerado.log"
             assert client.lines[0] == demo.read_text().splitlines()[0]
