@@ -48,7 +48,8 @@ class Follower:
     is called, from whatever thread. A server that is silent for `read_timeout` seconds is
     taken for lost: let that be longer than its keep-alive interval.
 
-    Raises StreamRefusedError for an answer that is no stream of events. `changed` is called
+    Raises StreamRefusedError for an answer that is no stream of events, ValueError for a
+    `url` that is none. `changed` is called
     with each new state, by the thread that iterates.
     """
 
@@ -120,7 +121,7 @@ class Follower:
                                     return
                 except requests.RequestException as error:
                     if isinstance(error, ValueError):
-                        raise  # an address that is none
+                        raise ValueError(f"{self.url!r} is no stream's address: {error}") from None
                 if self._closed.is_set():
                     return
                 self._show("waiting")

@@ -6,6 +6,7 @@ which address is for Jupyter to say; this adds what there is to read.
 
 import asyncio
 import dataclasses
+import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -160,7 +161,14 @@ class RiachoExtension(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Jupyter loads extensions before its event loop runs and its port is known."""
+        self._log_as_jupyter_does()
         self.server.io_loop.add_callback(self._begin)
+
+    def _log_as_jupyter_does(self) -> None:
+        for name in ("riacho", "server"):
+            logger = logging.getLogger(name)
+            logger.setLevel(self.log.getEffectiveLevel())
+            logger.handlers = list(self.log.handlers)
 
     def _begin(self) -> None:
         web_app = cast(Application, self.server.web_app)

@@ -32,6 +32,8 @@ def test_what_is_said_counts(log: Path | None, writes: bool) -> None:
 
 def test_every_default_is_within_its_bounds() -> None:
     for field in dataclasses.fields(Settings):
+        if field.default is None:
+            continue  # it depends on others
         least, most = field.metadata.get("least"), field.metadata.get("most")
         assert least is None or least <= field.default, field.name
         assert most is None or field.default <= most, field.name
