@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # what the tests use beside Python packages: command=Debian package
-TEST_TOOLS := chromium=chromium curl=curl logrotate=logrotate
+TEST_TOOLS := chromium=chromium curl=curl logrotate=logrotate ip=iproute2
 
 .PHONY: serve test check bench test-tools clean
 

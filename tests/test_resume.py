@@ -2,6 +2,8 @@
 
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -94,6 +96,33 @@ def test_a_client_that_takes_nothing_is_dropped_and_comes_back(tmp_path: Path) -
         client.wait_for(len(lines))
         assert client.lines == lines
         assert client.connects >= 2
+
+
+def test_a_client_whose_network_is_cut_is_dropped(tmp_path: Path) -> None:
+    # in a network of its own, which may be cut without harm to anyone
+    script = f"from tests.test_resume import cut_the_network; cut_the_network({str(tmp_path)!r})"
+    inside = 'ip link set lo up && exec "$0" -c "$1"'
+    subprocess.run(
+        ["unshare", "--map-root-user", "--net", "sh", "-c", inside, sys.executable, script],
+        cwd=Path(__file__).parent.parent,
+        check=True,
+    )
+
+
+def cut_the_network(directory: str) -> None:
+    """The server must notice that a client is gone which could not say goodbye."""
+    cwd = Path(directory)
+    log = cwd / "app.log"
+    log.write_text("one\n")
+    with running(cwd, log, "--keep-alive", 0.2) as server:
+        client = Client(f"{server.url}/stream-logs", reconnect=False)
+        client.wait_for(1)
+        connected = server.proc.num_fds()
+        subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
+        wait_until(lambda: server.proc.num_fds() < connected, "the connection dropped")
+        assert client.is_alive()  # it has not heard of it
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        client.stop()
 
 
 def test_a_stopped_server_goes_on_where_it_was(tmp_path: Path) -> None:
