@@ -714,6 +714,31 @@ def test_a_client_is_told_what_was_deleted_while_it_was_away(log: Log) -> None:
             assert again.facts("gap") == []
 
 
+def test_a_client_that_stalled_is_told_what_was_rotated_away_meanwhile(log: Log) -> None:
+    cwd = log.path.parent
+    with (
+        running(cwd, log.path, "--memory", 1024 * 1024) as server,
+        following(server, "/stream-logs?from=start") as stalled,
+        following(server) as quick,
+    ):
+        stalled.stall()
+        log.append(*(f"{number:01000}" for number in range(30_000)))
+        check(log, quick)
+        for _ in range(20):  # more files than are kept open
+            numbered(log)
+            log.write(1)
+            check(log, quick)
+        for path in cwd.glob("app.log.*"):
+            path.unlink()
+        stalled.go_on()
+        wait_until(lambda: stalled.lines[-1:] == log.lines[-1:], "the live end")
+        read = len(stalled.lines) - 20  # the last ones are still in memory
+        assert stalled.lines == log.lines[:read] + log.lines[30_000:]
+        [gap] = stalled.facts("gap")
+        assert gap["bytes"] == 1001 * (30_000 - read)
+        assert gap["why"] == "no longer on disk"
+
+
 @pytest.mark.parametrize("pack", [False, True])
 def test_a_client_in_a_copy_is_told_what_was_destroyed_after_it(log: Log, pack: bool) -> None:
     def write() -> list[str]:
