@@ -106,7 +106,7 @@ class Stream:
         try:
             async with aclosing(pieces):  # type: ignore[type-var]
                 async for piece in pieces:
-                    await self.connection.write(self._framed(piece))
+                    await self._write(self._framed(piece))
                     self._sent_pieces += 1
                     self.sent(len(piece))
             await self._finish(b"")
@@ -137,7 +137,12 @@ class Stream:
     async def _finish(self, piece: bytes) -> None:
         end = b"0\r\n\r\n" if self._chunked else b""
         with suppress(StreamClosedError):
-            await self.connection.write(self._framed(piece) + end)
+            await self._write(self._framed(piece) + end)
+
+    async def _write(self, data: bytes) -> None:
+        """Send `data`, and wait until the network has taken it. Raises StreamClosedError."""
+        # Shielded, since Tornado does not expect that what it will fulfil is cancelled.
+        await asyncio.shield(self.connection.write(data))
 
     def sent(self, size: int) -> None:
         """`size` bytes have been handed to the network."""

@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -369,6 +370,19 @@ def test_shutting_down_ends_every_body_cleanly(tmp_path: Path, path: str) -> Non
         wait_until(lambda: not client.is_alive(), "the end of the stream")
         assert client.events[-1].type == "shutdown"
     wait_until(lambda: is_gone(tail), "the end of tail", 1)
+
+
+def test_clients_that_take_nothing_do_not_keep_the_server_from_ending(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes((b"x" * 99 + b"\n") * 200_000)
+    with running(tmp_path, log) as server, ExitStack() as stack:
+        for _ in range(20):
+            client = stack.enter_context(following(server, "/stream-logs?from=start"))
+            client.stall()
+        begun = time.monotonic()
+        assert server.end() == 0
+        assert time.monotonic() - begun < 10
+    # and, as after every test, there is no traceback in its log
 
 
 def test_no_tail_outlives_a_server_that_was_killed(tmp_path: Path) -> None:
