@@ -2,6 +2,7 @@
 
 import asyncio
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 
 from server.event import END, Event
@@ -12,6 +13,8 @@ from server.position import Position
 _ENOUGH = 256 * 1024
 """Bytes of frames that one read gives, give or take a block."""
 
+_READINGS = 32
+"""How many reads from disk are kept for clients that want the same: about 5 MB."""
 
 Push = Callable[[bytes], bool]
 """Takes a block, framed as an HTTP chunk, at once: True, or leaves it all: False."""
@@ -47,6 +50,7 @@ class Journal:
         self._blocks: list[Block] = []
         self._places: list[tuple[int, int]] = []  # where each block begins
         self._waiting: set[Reader] = set()
+        self._readings: OrderedDict[Cursor, asyncio.Task[Block]] = OrderedDict()
         self.resumed_from_memory = self.resumed_from_disk = self.gaps = 0
         """How often clients came back, from where they read on, and what was gone."""
 
@@ -138,19 +142,33 @@ class Journal:
         generation, position = cursor
         place = (generation.number, position.offset)
         index = bisect_left(self._places, place)
-        limit = None
-        if index < len(self._blocks):
-            block = self._blocks[index]
-            if block.before == cursor:
-                return self._gather(index)
-            if block.before.generation is generation:
-                limit = block.before.position.offset
+        if index < len(self._blocks) and self._blocks[index].before == cursor:
+            return self._gather(index)
         if index and self._blocks[index - 1].before.generation is generation:
             block = self._blocks[index - 1]
             frames = _after(block, position)
             if frames:
                 return Block(cursor, frames, block.after, frames.count(END))
-        frames, after = await self.log.read(cursor, limit)
+        return await self._read_back(cursor)
+
+    async def _read_back(self, cursor: Cursor) -> Block:
+        """What follows `cursor` on disk, read once for all who want it at about the same time.
+
+        When many clients come back to a server that was restarted, none of what they
+        have missed is in memory yet.
+        """
+        reading = self._readings.get(cursor)
+        if reading is None or (reading.done() and reading.exception()):
+            reading = asyncio.ensure_future(self._read_from_disk(cursor))
+            self._readings[cursor] = reading
+            if len(self._readings) > _READINGS:
+                self._readings.popitem(last=False)
+        return await asyncio.shield(reading)  # others wait for it, too
+
+    async def _read_from_disk(self, cursor: Cursor) -> Block:
+        frames, after = await self.log.read(cursor)
+        if len(frames) > 2 * _ENOUGH:  # a very long line: too much to keep
+            self._readings.pop(cursor, None)
         return Block(cursor, frames, after, frames.count(END))
 
     def _is_live(self, cursor: Cursor) -> bool:

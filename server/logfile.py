@@ -225,12 +225,11 @@ class LogFile:
 
     # --- reading back -----------------------------------------------------------
 
-    async def read(self, cursor: Cursor, limit: int | None = None) -> tuple[bytes, Cursor]:
+    async def read(self, cursor: Cursor) -> tuple[bytes, Cursor]:
         """Frames that follow `cursor`, from disk, and the place after them.
 
-        Reads no further than to the offset `limit` in the cursor's generation, if
-        given. Where the generation is no longer on disk, the frames are a `gap` event
-        and the place is the start of the next generation.
+        Where the generation is no longer on disk, the frames are a `gap` event and the
+        place is the start of the next generation.
         """
         generation, position = cursor
         while True:
@@ -240,7 +239,7 @@ class LogFile:
             file = self._open_file(generation)
             if file:
                 followed = self._is_followed(file)
-                stop = min(end.offset, file.size, end.offset if limit is None else limit)
+                stop = min(end.offset, file.size)
                 frames, after = await self._encode(file, position, stop)
                 # What was read stood there before this check, so it is the log's. A copy
                 # that is shorter than what it was made of does not change any more.
@@ -260,7 +259,11 @@ class LogFile:
         encoder = LineEncoder(start, before, self.max_line)
         frames = b""
         while not frames and encoder.taken < end:
-            length = min(_READ_SIZE, end - encoder.taken)
+            # Up to a multiple of _READ_SIZE, so that clients who began at different places
+            # soon ask for the same pieces.
+            length = _READ_SIZE - encoder.taken % _READ_SIZE
+            length += _READ_SIZE if length < _READ_SIZE // 2 else 0
+            length = min(length, end - encoder.taken)
             data = await asyncio.to_thread(file.read, encoder.taken, length)
             if not data:
                 break

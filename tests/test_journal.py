@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from server.generation import Cursor
 from server.journal import Journal
 from server.logfile import LogFile
 from server.tail import find_tail
@@ -82,6 +83,34 @@ def test_memory_is_bounded_and_the_rest_is_read_from_the_file(tmp_path: Path) ->
             assert data(await take(behind, 199_999)) == text(1, 200_000).splitlines()
             assert sum(len(block.frames) for block in one._blocks) <= MEMORY
             assert len(one._places) == len(one._blocks)
+
+    run(test)
+
+
+def test_a_file_is_read_once_for_all_who_come_back_at_the_same_time(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    lines = text(0, 60_000).splitlines()
+    log.write_text(text(0, len(lines)))
+
+    async def test() -> None:
+        async with journal(log) as one:
+            ids = [event.id for event in await take(one.events(None, 0, from_start=True), 10)]
+            reads = 0
+            read = one.log.read
+
+            async def counted(cursor: Cursor) -> tuple[bytes, Cursor]:
+                nonlocal reads
+                reads += 1
+                return await read(cursor)
+
+            one.log.read = counted  # type: ignore[method-assign]
+            back = [one.events(id, 0) for id in ids[:10]]
+            got = await asyncio.gather(
+                *(take(frames, len(lines) - 1 - n) for n, frames in enumerate(back))
+            )
+            assert [data(events) for events in got] == [lines[n + 1 :] for n in range(10)]
+            pieces = log.stat().st_size / (128 * 1024)
+            assert reads < 10 + 3 * pieces
 
     run(test)
 
