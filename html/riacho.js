@@ -144,6 +144,10 @@
     truncated: () => "The log was emptied: it begins anew here.",
     clipped: () => "The next line has {length} bytes; only the first {sent} are shown.",
     shutdown: () => "The server is shutting down.",
+    refused: (fact) => {
+      fact.seconds = Math.round(fact.retry / 1000);
+      return "There are too many clients. Trying again in {seconds} seconds.";
+    },
     close: () => "The server has finished.",
   };
 
@@ -160,7 +164,7 @@
     source = new EventSource(url);
     source.onopen = () => show("listening");
     source.onerror = () => {
-      if (source.readyState === EventSource.CLOSED) show("stopped", REFUSED);
+      if (source.readyState === EventSource.CLOSED) explain();
       else show("reconnecting");
     };
     on("message", (line) => {
@@ -190,6 +194,19 @@
     });
   }
 
+  /** Say why the server refused: EventSource does not tell, and will not try again. */
+  async function explain() {
+    show("stopped", REFUSED);
+    const answer = await fetch(ownAddress("logs")).catch(() => null);
+    if (answer?.status !== 401 || source.readyState !== EventSource.CLOSED) return;
+    show("stopped", "Stopped: the server asks for its token");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = say("Enter the token");
+    button.addEventListener("click", () => location.reload()); // it shows the login page
+    find("#state").append(" ", button);
+  }
+
   function stop() {
     source.close();
     show("stopped");
@@ -216,6 +233,7 @@
     if (!logs) return;
     try {
       const answer = await fetch(ownAddress("logs"), { signal: AbortSignal.timeout(5000) });
+      if (answer.status === 401) return find("#up").replaceChildren(say("The server asks for its token"));
       const described = await answer.json();
       const template = logs.querySelector("template");
       logs.replaceChildren(template, ...described.logs.map((facts) => fill(template, facts)));

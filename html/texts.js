@@ -19,6 +19,7 @@ const riachoTexts = {
   "Now": "Agora",
   "Asking the server…": "Consultando o servidor…",
   "The server is up": "O servidor está no ar",
+  "The server asks for its token": "O servidor pede o token",
   "The server does not answer": "O servidor não responde",
   "Bytes": "Bytes",
   "End": "Fim",
@@ -66,6 +67,9 @@ const riachoTexts = {
   "Stopped: the server refused, has no more to send, or cannot be reached":
     "Parado: o servidor recusou, não tem mais o que enviar ou está fora de alcance",
 
+  "Stopped: the server asks for its token": "Parado: o servidor pede o token",
+  "Enter the token": "Informar o token",
+
   // facts about the stream
   "Gap: {bytes} bytes can no longer be read. It goes on here.":
     "Lacuna: {bytes} bytes já não podem ser lidos. Continua daqui.",
@@ -75,6 +79,8 @@ const riachoTexts = {
   "The log was emptied: it begins anew here.": "O log foi esvaziado: ele recomeça aqui.",
   "The next line has {length} bytes; only the first {sent} are shown.":
     "A próxima linha tem {length} bytes; só os primeiros {sent} são mostrados.",
+  "There are too many clients. Trying again in {seconds} seconds.":
+    "Há clientes demais. Nova tentativa em {seconds} segundos.",
   "The server is shutting down.": "O servidor está sendo desligado.",
   "The server has finished.": "O servidor terminou.",
 };

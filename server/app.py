@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
 from server.errors import StartError
@@ -28,14 +27,14 @@ from server.handlers import (
     SlowNumbersHandler,
 )
 from server.journal import Journal
-from server.listener import listen
+from server.listener import BoundedServer, listen
 from server.log_writer import LogWriter
 from server.logfile import LogFile
 from server.operations import Health, HealthHandler, LoopDelay, MetricsHandler
 from server.reporting import log_request
 from server.security import Guard, Seats
 from server.settings import Settings
-from server.stream import Site
+from server.stream import DEAD_AFTER, Site
 from server.tail import find_tail
 
 HEADER_TIMEOUT = 10.0
@@ -46,6 +45,9 @@ MAX_HEADER = 32 * 1024
 
 MAX_BODY = 1024
 """Bytes of a request's body, which nothing here needs."""
+
+MOST_WAITING = 1024
+"""Connections that may be open without a request, at the most a quarter of the descriptors."""
 
 RESERVED = 48
 """Descriptors that are kept for the log's files, and for who only asks for a page."""
@@ -133,8 +135,9 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     source = Source(settings)
     descriptors = _raise_descriptor_limit()
+    waiting = max(1, min(MOST_WAITING, descriptors // 4))
     seats = Seats(
-        max(1, min(settings.max_clients, descriptors - RESERVED)),
+        max(1, min(settings.max_clients, descriptors - waiting - RESERVED)),
         settings.max_clients_per_address,
         settings.trusted_proxy,
     )
@@ -154,7 +157,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        server = HTTPServer(
+        server = BoundedServer(
             make_app(site, source.journal, Health(source.journal, following), delay),
             ssl_options=tls,
             idle_connection_timeout=HEADER_TIMEOUT,
@@ -163,6 +166,8 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
             max_body_size=MAX_BODY,
             max_buffer_size=2 * MAX_HEADER,
         )
+        server.most_waiting = waiting
+        server.dead_after = settings.keep_alive * DEAD_AFTER
         server.add_sockets(sockets)
         scheme = "https" if tls else "http"
         announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}")

@@ -14,7 +14,7 @@ import click
 from server import __version__, reporting
 from server.app import run
 from server.errors import StartError
-from server.security import with_token
+from server.security import check_names, with_token
 from server.settings import Settings
 
 PREFIX = "RIACHO"
@@ -95,6 +95,7 @@ def _show_version(context: click.Context, param: click.Parameter, wanted: bool) 
 
 def _run(**values: Any) -> None:
     given = Settings(**{**values, "prefix": _normal(values["prefix"])})
+    check_names(given)
     settings = with_token(given)
     reporting.configure(settings.log_format)
     made = settings.token if given.token is None and given.token_file is None else None

@@ -26,7 +26,7 @@ from server.logfile import LogFile
 from server.numbers import LARGEST, LONGEST_INTERVAL, count, count_after_gap, slow_page
 from server.security import Guard, allow_origin_header, client_address
 from server.settings import MAX_BACKLOG
-from server.stream import Caller, EventStream, Site, Stream
+from server.stream import Caller, EventStream, Site, Stream, farewell
 
 REFUSED_FOR = 60
 """Seconds after which a client that was refused comes back, more or less."""
@@ -129,6 +129,7 @@ class SiteHandler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         allowed = self.site.settings.allowed_origins
         origin = allow_origin_header(self.request.headers.get("Origin"), allowed)
         if origin:
@@ -247,6 +248,10 @@ class EventStreamHandler(StreamingHandler):
             self.set_status(204)
             return
         self._set_stream_headers()
+        if self.site.is_closing:
+            self.set_header("Connection", "close")
+            self.finish(farewell(self.site.settings))
+            return
         refused = self.take_seat()
         if refused:
             self._refuse(refused)
@@ -401,8 +406,11 @@ class PageHandler(SiteHandler, StaticFileHandler):
         self.needs_token = is_page  # styles and scripts are no secret
         prepared = super().prepare()
         guard = self.site.guard
-        if is_page and guard and guard.has_token and self.get_query_arguments("token"):
-            self._move_token_into_cookie(guard)
+        if is_page and guard and guard.has_token:
+            if self.get_query_arguments("token"):
+                self._move_token_into_cookie(guard)
+            elif "Authorization" in self.request.headers:  # from the login page
+                self.give_cookie(guard)
         return prepared
 
     def _move_token_into_cookie(self, guard: Guard) -> None:
@@ -435,7 +443,7 @@ class PageHandler(SiteHandler, StaticFileHandler):
 
     def _policy(self) -> str:
         """What a page may load, and who may frame it (CSP Level 3)."""
-        framing = [one for one in self.site.settings.allow_origin if one != "null"]
+        framing = [one for one in self.site.settings.allowed_origins if one != "null"]
         return "; ".join(
             [
                 "default-src 'none'",

@@ -26,11 +26,13 @@ class Reader:
     `push` takes new blocks while the client has caught up; None if all is to be asked for.
     """
 
-    __slots__ = ("cursor", "events", "more", "push")
+    __slots__ = ("begin", "cursor", "events", "more", "push")
 
     def __init__(self, push: Push | None = None) -> None:
         self.push = push
         self.cursor: Cursor | None = None
+        self.begin = ""
+        """The id after which it begins, once that is found."""
         self.events = 0
         """How many it has got."""
         self.more: asyncio.Future[None] | None = None
@@ -88,6 +90,7 @@ class Journal:
             cursor = await self.log.oldest()
         else:
             cursor = await self.log.back(backlog)
+        reader.begin = str(cursor.position)
         if self._is_live(cursor):
             # So that a client that comes back before its first event misses none.
             yield Event(id=await self.log.id_of(cursor)).encode()

@@ -1,13 +1,20 @@
-"""Listening sockets that outlive a shortage of descriptors."""
+"""Connections: accepted as long as there are descriptors, and held no longer than they are used."""
 
 import errno
 import logging
 import os
 import socket
 import time
-from typing import Any
+from typing import Any, cast
 
+from tornado.http1connection import HTTP1ServerConnection
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
+
+_BACKLOG = 1024
+"""Connections that the system holds until they are accepted, as when all clients come back."""
 
 _log = logging.getLogger(__name__)
 
@@ -16,7 +23,7 @@ def listen(port: int, host: str) -> list[socket.socket]:
     """Sockets that listen on all addresses of `host`. Raises OSError."""
     return [
         _PatientSocket(one.family, one.type, one.proto, one.detach())
-        for one in bind_sockets(port, host)
+        for one in bind_sockets(port, host, backlog=_BACKLOG)
     ]
 
 
@@ -71,3 +78,53 @@ class _PatientSocket(socket.socket):
     def close(self) -> None:
         self._give_up_reserve()
         super().close()
+
+
+class BoundedServer(HTTPServer):
+    """An HTTP server that holds only so many connections which wait for a request.
+
+    When there is one more, that goes which has waited longest: who means well has sent
+    its request by then, or is idle and can connect again. So nobody who comes is kept
+    out by those who send nothing. Streams do not count: they have left this server.
+    """
+
+    most_waiting = 1024
+    dead_after = 120.0
+    """Seconds after which a peer that takes nothing is dropped."""
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        super().initialize(*args, **kwargs)
+        self._waiting: dict[IOStream, None] = {}  # the longest first
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        drop_dead_peer(stream.socket, self.dead_after)
+        super().handle_stream(stream, address)
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        stream = cast(HTTP1ServerConnection, server_conn).stream
+        self._waiting.pop(stream, None)
+        self._waiting[stream] = None
+        if len(self._waiting) > self.most_waiting:
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            longest.close()
+        return super().start_request(server_conn, request_conn)
+
+    def on_close(self, server_conn: object) -> None:
+        self._waiting.pop(cast(HTTP1ServerConnection, server_conn).stream, None)
+        super().on_close(server_conn)
+
+
+def drop_dead_peer(connection: socket.socket, seconds: float) -> None:
+    """Let the system end a connection that has taken nothing for `seconds` (tcp(7)).
+
+    Without that, a peer that is gone without a word, or never reads again, would hold
+    its connection for ever.
+    """
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = round(seconds * 1000)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import time
+from typing import Any
 from urllib.parse import unquote
 
 from tornado.web import RequestHandler
@@ -13,7 +14,18 @@ STREAMS = "riacho.streams"
 
 _TEXT = "%(asctime)s %(levelname)s %(message)s"
 
-_TOKEN = re.compile(r"([?&]token=)[^&#\s]*", re.IGNORECASE)
+# in a query any character may be percent-encoded
+_TOKEN = "".join(f"(?:{char}|%{ord(char):x})" for char in "token")
+
+_SECRETS = (
+    re.compile(rf"([?&]{_TOKEN}=)[^&\s]*", re.I),
+    re.compile(r"(bearer\s+)\S+", re.I),
+    re.compile(r"(riacho-\d+=)[^\s;']+"),
+    re.compile(r"()\b2\|1:0\|[\w|:=+/-]+"),  # the cookie's value alone, as Tornado signs it
+)
+
+_LONGEST_URI = 500
+"""Characters of an address that are logged: a client may send thousands."""
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +42,15 @@ class JsonFormatter(logging.Formatter):
         }
         line |= getattr(record, "facts", {})
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = without_secrets(self.formatException(record.exc_info))
         return json.dumps(line)
+
+
+class TextFormatter(logging.Formatter):
+    """A line of text for each record, and a traceback if there is one."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return without_secrets(super().formatException(ei))
 
 
 class Throttle(logging.Filter):
@@ -54,30 +73,31 @@ class Throttle(logging.Filter):
         return True
 
 
-class _Secretless(logging.Filter):
-    """Takes tokens out of whatever is logged: other people's messages quote URLs, too."""
+class _OneSafeLine(logging.Filter):
+    """Takes secrets out of whatever is logged, for other people's messages quote requests, too."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        record.msg, record.args = printable(without_token(message)), None
+        record.msg, record.args = printable(without_secrets(record.getMessage())), None
         return True
 
 
 def configure(form: str) -> None:
     """Set up logging for the process; `form` is "text" or "json"."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
-    handler.addFilter(_Secretless())
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter(_TEXT))
+    handler.addFilter(_OneSafeLine())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("sh").setLevel(logging.WARNING)
     # what clients can make others say, they can make them say without end
-    for name in ("tornado.general", "riacho.refused"):
+    for name in ("tornado.general", "tornado.application", "riacho.refused"):
         logging.getLogger(name).addFilter(Throttle())
 
 
-def without_token(text: str) -> str:
-    """`text` with the value of every `token=` in a query left out."""
-    return _TOKEN.sub(r"\1...", text)
+def without_secrets(text: str) -> str:
+    """`text` without what lets a client in, right or wrong: tokens, and the cookie's value."""
+    for secret in _SECRETS:
+        text = secret.sub(r"\1...", text)
+    return text
 
 
 def printable(text: str) -> str:
@@ -91,12 +111,13 @@ def log_request(handler: RequestHandler) -> None:
     """Tornado's `log_function`: a line for each request that was no stream."""
     status = handler.get_status()
     request = handler.request
+    client = getattr(handler, "client", request.remote_ip)  # whom a trusted proxy calls for
     level = logging.ERROR if status >= 500 else logging.INFO
     milliseconds = round(1000 * request.request_time(), 1)
-    path = without_token(request.uri or "")
+    path = _shown(request.uri or "")
     name = "riacho.refused" if 400 <= status < 500 else __name__
     facts = {
-        "client": request.remote_ip,
+        "client": client,
         "method": request.method,
         "path": path,
         "status": status,
@@ -108,17 +129,27 @@ def log_request(handler: RequestHandler) -> None:
         status,
         request.method,
         path,
-        request.remote_ip,
+        client,
         milliseconds,
         extra={"facts": facts},
     )
 
 
-def log_stream(client: str, uri: str, why: str, seconds: float, **counts: object) -> None:
+def log_stream(client: str, uri: str, why: str, seconds: float, **told: object) -> None:
     """A line for a stream that has ended: who, from where, how much, how long, and why."""
-    path = without_token(unquote(uri, errors="replace"))
-    facts = {"client": client, "path": path, **counts, "seconds": round(seconds, 1), "why": why}
-    told = ", ".join(f"{value} {name}" for name, value in counts.items())
+    path = unquote(_shown(uri), errors="replace")
+    told["seconds"] = round(seconds, 1)
     logging.getLogger(STREAMS).info(
-        "%s to %s: %s in %.1f s; %s", path, client, told, seconds, why, extra={"facts": facts}
+        "%s to %s: %s; %s",
+        path,
+        client,
+        ", ".join(f"{name} {value}" for name, value in told.items()),
+        why,
+        extra={"facts": {"client": client, "path": path, **told, "why": why}},
     )
+
+
+def _shown(uri: str) -> str:
+    """What is logged of the address that a client asked for."""
+    uri = without_secrets(uri)
+    return uri if len(uri) <= _LONGEST_URI else f"{uri[:_LONGEST_URI]}..."

@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import re
 import secrets
 import socket
 from collections import Counter
@@ -12,6 +13,9 @@ from urllib.parse import urlsplit
 
 from server.errors import StartError
 from server.settings import Settings
+
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.ASCII)
 
 
 def allow_origin_header(origin: str | None, allowed: tuple[str, ...]) -> str | None:
@@ -54,12 +58,33 @@ def with_token(settings: Settings) -> Settings:
             raise StartError(
                 f"--token-file {settings.token_file} cannot be read ({reason}): name a text file"
             ) from None
-    if token is not None and not (token.isascii() and token.isprintable() and token.strip(" ")):
+    if token is not None and not re.fullmatch(r"[!-~]+", token):
         name = f"--token-file {settings.token_file}" if settings.token_file else "--token"
-        raise StartError(f"{name} has no token: give one of printable ASCII characters")
+        raise StartError(f"{name} has no token: give printable ASCII characters without spaces")
     if token is None and not is_loopback(settings.host):
         token = secrets.token_urlsafe(24)
     return replace(settings, token=token, token_file=None)
+
+
+def check_names(settings: Settings) -> None:
+    """Raise StartError for an origin, a host or a proxy that no request can ever match."""
+    for origin in settings.allow_origin:
+        if origin not in ("*", "null") and not _ORIGIN.fullmatch(origin):
+            raise StartError(
+                f"--allow-origin {origin!r} is no origin: give one such as https://a.example "
+                "(lower case, without a path), or * or null"
+            )
+    for host in settings.allow_host:
+        if host != "*" and not _HOST.fullmatch(host):
+            raise StartError(
+                f"--allow-host {host!r} is no host name: give one such as logs.example.org, "
+                "without scheme and port, or *"
+            )
+    for address in settings.trusted_proxy:
+        if not _is_address(address):
+            raise StartError(
+                f"--trusted-proxy {address!r} is no address: give the one that the proxy has"
+            )
 
 
 class Guard:
@@ -82,23 +107,28 @@ class Guard:
         return hmac.digest((self._token or "").encode(), b"riacho cookie", sha256).hex()
 
     def is_token(self, text: str) -> bool:
-        """Whether `text` is the token; how long that takes says nothing about it."""
-        token = self._token or ""
-        return bool(token) and hmac.compare_digest(text.encode(), token.encode())
+        """Whether `text` is the token; how long that takes says nothing about it.
+
+        Digests are compared, since to compare texts takes a time that tells their length.
+        """
+        if self._token is None:
+            return False
+        return hmac.compare_digest(*(sha256(one.encode()).digest() for one in (text, self._token)))
 
     def knows_host(self, host: str) -> bool:
         """Whether the header `Host` names this server.
 
         A page of another site can have its own name lead to our address (DNS rebinding)
         and so pass for one of ours, but it cannot choose what the browser sends here.
-        An address is no name, and a name without a dot is none that strangers can have.
+        An address is no name, and `localhost` leads nowhere else (RFC 6761, section 6.3).
+        A client without names, as of HTTP/1.0, is no browser.
         """
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
         name = name.lower().removesuffix(".")
-        if "." not in name or name.endswith(".localhost") or _is_address(name):
+        if not host or name == "localhost" or name.endswith(".localhost") or _is_address(name):
             return True
         return name in self._hosts or "*" in self._hosts
 
@@ -112,9 +142,11 @@ class Guard:
         if site in ("same-origin", "none") or "*" in self._origins:
             return True
         if origin is not None:
-            own = urlsplit(origin).netloc == headers.get("Host") if origin != "null" else False
-            return own or origin in self._origins
+            # behind "//" stands what `Host` says, if the page is our own
+            return origin in self._origins or origin.partition("//")[2] == headers.get("Host")
         mode, target = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
+        if mode == "navigate" and target in ("iframe", "frame"):
+            return bool(self._origins)  # of which the browser knows by `frame-ancestors`
         # a link to here is no more than the address typed in
         return site is None or (mode, target) == ("navigate", "document")
 

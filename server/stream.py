@@ -7,7 +7,6 @@ client is a socket, a place in a stream and a coroutine.
 import asyncio
 import logging
 import random
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
@@ -18,6 +17,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from server.event import KEEP_ALIVE, Event
 from server.journal import Reader
+from server.listener import drop_dead_peer
 from server.reporting import log_stream
 from server.security import Guard, Seats
 from server.settings import Settings
@@ -41,9 +41,12 @@ class Site:
     """Those that are open."""
     ended: Counter[str] = field(default_factory=Counter)
     """Of those that have ended: `streams`, `events`, `bytes`; and how many were `refused`."""
+    is_closing: bool = False
+    """Whether the server shuts down: who asks for a stream now is sent away."""
 
     async def shut_down(self, seconds: float) -> None:
         """End all open streams; leave those that take longer."""
+        self.is_closing = True
         tasks = [stream.shut_down() for stream in list(self.streams)]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
@@ -82,7 +85,7 @@ class Stream:
         self.connection = connection
         self.caller = caller
         self.sent_bytes = 0
-        """How many have been handed to the network."""
+        """How many have been handed to the network, without the response's head."""
         self._sent_pieces = 0
         self._chunked = chunked
         self._is_shutting_down = False
@@ -108,11 +111,10 @@ class Stream:
                 async for piece in pieces:
                     await self._write(self._framed(piece))
                     self._sent_pieces += 1
-                    self.sent(len(piece))
             await self._finish(b"")
             self._why = "finished"
         except StreamClosedError:
-            pass
+            pass  # `_end` says why
         except asyncio.CancelledError:
             if self._is_shutting_down:
                 self._why = "server stopped"
@@ -123,6 +125,8 @@ class Stream:
 
     def _end(self, task: "asyncio.Task[None]") -> None:
         self.connection.set_close_callback(None)
+        if isinstance(self.connection.error, TimeoutError):
+            self._why = "client took nothing any more"
         self.connection.close()
         self.site.streams.discard(self)
         if self.site.seats:
@@ -135,14 +139,15 @@ class Stream:
         return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked and piece else piece
 
     async def _finish(self, piece: bytes) -> None:
-        end = b"0\r\n\r\n" if self._chunked else b""
+        ending = self._framed(piece) + (b"0\r\n\r\n" if self._chunked else b"")
         with suppress(StreamClosedError):
-            await self._write(self._framed(piece) + end)
+            await self._write(ending)
 
     async def _write(self, data: bytes) -> None:
         """Send `data`, and wait until the network has taken it. Raises StreamClosedError."""
         # Shielded, since Tornado does not expect that what it will fulfil is cancelled.
         await asyncio.shield(self.connection.write(data))
+        self.sent(len(data))
 
     def sent(self, size: int) -> None:
         """`size` bytes have been handed to the network."""
@@ -199,9 +204,10 @@ class EventStream(Stream):
         """Send a comment if the stream has been silent for long enough, and look again."""
         now = asyncio.get_running_loop().time()
         if now - self._last_sent >= self.site.settings.keep_alive:
+            self._last_sent = now
             if not self.connection.closed() and not self.connection.writing():
-                self.connection.write(self._framed(KEEP_ALIVE))
-            self.sent(len(KEEP_ALIVE))
+                self.connection.write(comment := self._framed(KEEP_ALIVE))
+                self.sent(len(comment))
         self._timer = self._look_again()
 
     def _push(self, chunk: bytes) -> bool:
@@ -237,23 +243,15 @@ class EventStream(Stream):
         return self.reader.events if self.reader else self._sent_pieces
 
     def last_piece(self) -> bytes:
-        """The event `shutdown`: come back, but not all at the same moment."""
-        retry = round(self.site.settings.retry * random.uniform(0.5, 1.5))
-        return Event("{}", name="shutdown", retry=retry).encode()
+        return farewell(self.site.settings)
 
     def report(self) -> dict[str, object]:
         after = {"after": self.caller.after[:64]} if self.caller.after else {}
-        return {**after, "events": self.events, **super().report()}
+        begin = {"from": self.reader.begin} if self.reader and self.reader.begin else {}
+        return {**after, **begin, "events": self.events, **super().report()}
 
 
-def drop_dead_peer(connection: socket.socket, seconds: float) -> None:
-    """Let the system end a connection that has taken nothing for `seconds` (tcp(7)).
-
-    Without that, a peer that is gone without a word, or never reads again, would hold
-    its connection for ever.
-    """
-    if connection.family in (socket.AF_INET, socket.AF_INET6):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            milliseconds = round(seconds * 1000)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+def farewell(settings: Settings) -> bytes:
+    """The event `shutdown`: come back, but not all at the same moment."""
+    retry = round(settings.retry * random.uniform(0.5, 1.5))
+    return Event("{}", name="shutdown", retry=retry).encode()

@@ -46,7 +46,9 @@ def test_a_stream_s_headers(server: Server) -> None:
 
 
 def test_the_first_bytes_are_retry_and_a_comment_at_once(server: Server) -> None:
-    data = exchange(server, "GET /stream-logs?backlog=0 HTTP/1.1\r\nHost: x\r\n\r\n", b"opened")
+    data = exchange(
+        server, "GET /stream-logs?backlog=0 HTTP/1.1\r\nHost: localhost\r\n\r\n", b"opened"
+    )
     head, _, body = data.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"\r\nTransfer-Encoding: chunked" in head
@@ -67,7 +69,8 @@ def test_silence_is_broken_by_comments(server: Server) -> None:
 
 
 def test_head_gives_the_headers_of_a_stream_and_no_more(server: Server) -> None:
-    request = "HEAD /stream-logs HTTP/1.1\r\nHost: x\r\n\r\nGET /logs HTTP/1.1\r\nHost: x\r\n\r\n"
+    host = "HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    request = f"HEAD /stream-logs {host}GET /logs {host}"
     first, second = exchange(server, request, b"}]}").split(b"\r\n\r\n", 1)
     assert b"text/event-stream" in first
     assert second.startswith(b"HTTP/1.1 200 OK")
@@ -75,7 +78,7 @@ def test_head_gives_the_headers_of_a_stream_and_no_more(server: Server) -> None:
 
 def test_a_preflight_request_is_answered(server: Server) -> None:
     request = (
-        "OPTIONS /stream-logs HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example\r\n"
+        "OPTIONS /stream-logs HTTP/1.1\r\nHost: localhost\r\nOrigin: https://a.example\r\n"
         "Connection: close\r\n\r\n"
     )
     response = exchange(server, request, b"nothing stops it")
@@ -295,7 +298,7 @@ def test_bad_numbers_are_a_400_that_says_why(server: Server, query: str) -> None
 
 def test_the_slow_page_arrives_in_pieces(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
-        connection.sendall(b"GET /slow-numbers HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /slow-numbers HTTP/1.1\r\nHost: localhost\r\n\r\n")
         arrived, data = [], b""
         while b"0\r\n\r\n" not in data[-5:]:
             data += connection.recv(65536)
@@ -340,7 +343,7 @@ def test_nothing_is_left_of_a_client_that_is_gone_at_once(server: Server, path: 
     for _ in range(200):
         connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         connection.close()  # a reset, not an end
     wait_until(lambda: resources(server) <= before and not connections(server), "rest", 5)
     assert "Traceback" not in server.errors()[errors:]
@@ -353,11 +356,13 @@ def test_shutting_down_ends_every_body_cleanly(tmp_path: Path, path: str) -> Non
     wait_until(client.opened.is_set, "the first bytes")
     tail = server.tail()
     raw = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
-    raw.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     raw.recv(100)
     stalled = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
     stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    stalled.sendall(b"GET /stream-numbers?to=1000000&interval=0 HTTP/1.1\r\nHost: x\r\n\r\n")
+    stalled.sendall(
+        b"GET /stream-numbers?to=1000000&interval=0 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
     started = time.monotonic()
     assert server.end() == 0
     assert time.monotonic() - started < 2
