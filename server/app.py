@@ -124,6 +124,7 @@ class Source:
                 self._writer.stop()
             following.cancel()
             await asyncio.wait({following})
+            self.journal.log.close()
         if not following.cancelled():
             following.result()
 
@@ -152,13 +153,14 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     site = Site(settings, Guard(settings), seats)
     async with source.followed() as following:
         delay = LoopDelay()
-        measuring = asyncio.create_task(delay.measure())
+        health = Health(source.journal, following)
+        watching = [asyncio.create_task(delay.measure()), asyncio.create_task(health.watch())]
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         server = BoundedServer(
-            make_app(site, source.journal, Health(source.journal, following), delay),
+            make_app(site, source.journal, health, delay),
             ssl_options=tls,
             idle_connection_timeout=HEADER_TIMEOUT,
             body_timeout=HEADER_TIMEOUT,
@@ -180,7 +182,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
         server.stop()
         await site.shut_down(DRAIN)
         await server.close_all_connections()
-        for task in (*ends, measuring):
+        for task in (*ends, *watching):
             if task is not following:
                 task.cancel()
 

@@ -11,6 +11,7 @@ from zlib import crc32
 
 from server.position import HEAD, START, Position
 from server.rotation import File, PackedFile, open_all
+from server.unpacking import Unpacker
 
 COPY_LAG = 1024 * 1024
 """Bytes that a log may grow between logrotate's copy of it and its truncation."""
@@ -56,6 +57,15 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._unpacker = Unpacker()
+
+    def drop_idle(self, seconds: float) -> None:
+        """Close unpacked files that nobody has asked for in `seconds`."""
+        self._unpacker.drop_idle(seconds)
+
+    def stop(self) -> None:
+        """Give up what is being unpacked: whoever waits for it gets OSError."""
+        self._unpacker.stop()
 
     def target(self) -> Path:
         """The file that the log's path names now, symbolic links followed."""
@@ -72,7 +82,7 @@ class Archive:
         for file in self.files():
             if file.path == self.target() or (followed and file.is_same(followed)):
                 return None
-            plain = _plain(file)
+            plain = self._plain(file)
             if plain.size:
                 return plain
         return None
@@ -92,9 +102,9 @@ class Archive:
         if followed:
             same = [index for index, file in enumerate(files) if file.is_same(followed)]
         else:
-            same = [index for index, file in enumerate(files) if _holds_all(file, end)]
+            same = [index for index, file in enumerate(files) if self._holds_all(file, end)]
         for file in reversed(files[: same[-1] if same else 0]):
-            plain = _plain(file)
+            plain = self._plain(file)
             if plain.size:
                 return plain.position(plain.size)
         return None
@@ -110,9 +120,9 @@ class Archive:
         for file in reversed(self.files()):
             if but and but.is_same(file):
                 continue
-            if isinstance(file, PackedFile) and not file.may_hold(position):
+            if isinstance(file, PackedFile) and not self._unpacker.may_hold(file, position):
                 continue
-            plain = _plain(file)
+            plain = self._plain(file)
             if plain.holds(position):
                 found = plain
                 if position.offset > SHARED:
@@ -127,9 +137,9 @@ class Archive:
         for file in reversed(self.files()):
             if file.path == self.target():
                 continue
-            if isinstance(file, PackedFile) and not file.may_hold(position):
+            if isinstance(file, PackedFile) and not self._unpacker.may_hold(file, position):
                 continue
-            plain = _plain(file)
+            plain = self._plain(file)
             length = min(position.offset, HEAD)
             if (
                 length <= plain.size < position.offset <= plain.size + COPY_LAG
@@ -149,13 +159,13 @@ class Archive:
         same = named or [
             index
             for index, other in enumerate(files)
-            if other.path != self.target() and _holds_all(other, end)
+            if other.path != self.target() and self._holds_all(other, end)
         ]
         for index in range(same[-1] + 1 if same else 0, len(files)):
             live = files[index].path == self.target()
             if not live and past and past.is_older(files[index]):
                 continue
-            following = _plain(files[index])
+            following = self._plain(files[index])
             if not live and not following.size and not may_grow(following):
                 continue
             unknown = past if not live and not same else None
@@ -169,14 +179,21 @@ class Archive:
             return Step(following, end if goes_on else START, ends(files[:index]))
         return None
 
+    def _holds_all(self, file: File, end: Position) -> bool:
+        """Whether `file` holds a generation that ends at `end`, and nothing else."""
+        if end == START:
+            return False
+        if isinstance(file, PackedFile):
+            return self._unpacker.may_hold(file, end) and self._plain(file).ends_at(end)
+        return file.ends_at(end)
+
+    def _plain(self, file: File) -> File:
+        return self._unpacker.unpack(file) if isinstance(file, PackedFile) else file
+
 
 def may_grow(file: File) -> bool:
     """Whether a process that has `file` open for writing has not given it up yet."""
     return file.age < QUIET_WRITER and file.has_writer() is not False
-
-
-def _plain(file: File) -> File:
-    return file.unpack() if isinstance(file, PackedFile) else file
 
 
 def _is_piece(file: File, live: File) -> bool:
@@ -187,15 +204,6 @@ def _is_piece(file: File, live: File) -> bool:
         return False
     end = file.position(file.size)
     return end is not None and live.holds(end)
-
-
-def _holds_all(file: File, end: Position) -> bool:
-    """Whether `file` holds a generation that ends at `end`, and nothing else."""
-    if end == START:
-        return False
-    if isinstance(file, PackedFile):
-        return file.may_hold(end) and file.unpack().ends_at(end)
-    return file.ends_at(end)
 
 
 def ends(files: list[File]) -> set[Position]:

@@ -12,6 +12,8 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -52,6 +54,8 @@ IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
 
 _READ_SIZE = 128 * 1024
+_SEARCHERS = 2
+_MANY_LINES = 1000
 _OPEN_FILES = 16
 _REMEMBERED = 1000
 
@@ -71,6 +75,7 @@ class LogFile:
         self.path = Path(os.path.abspath(path))
         self.max_line = max_line
         self._archive = Archive(self.path)
+        self._searchers = ThreadPoolExecutor(_SEARCHERS, "search")
         self._tail_command = tail
         self._generation = Generation(0)
         self._file: File | None = None
@@ -79,8 +84,8 @@ class LogFile:
         self._older: set[Position] = set()  # where the files before this one end
         self._known: OrderedDict[tuple[Identity, Position], Generation] = OrderedDict()
         self._readers: OrderedDict[Generation, tuple[File, float]] = OrderedDict()
-        self.rotations = self.truncations = self.gaps = self.tail_starts = 0
-        """How often it was rotated and truncated, lines were gone, and tail was started."""
+        self.rotations = self.truncations = self.gaps = self.tail_restarts = 0
+        """How often it was rotated and truncated, lines were gone, and tail had to be replaced."""
         self.is_tailed = False
         """Whether tail is running: it is not while an older file is read, or there is none."""
         self._check()
@@ -111,11 +116,24 @@ class LogFile:
 
     # --- places in the log ------------------------------------------------------
 
+    async def _search(
+        self,
+        function: Callable[_Arguments, _Result],
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> _Result:
+        """Call `function` for a client, when it is its turn.
+
+        Anyone may ask for what is nowhere, in crowds, and each such search reads all the
+        log's files. They have threads of their own, so that nobody else waits for them.
+        """
+        return await _patiently(self._searchers, function, *args, **kwargs)
+
     async def oldest(self) -> Cursor:
         """The start of the oldest generation that is on disk."""
         while True:
             generation, followed = self._generation, self._file
-            file = await _patiently(self._archive.oldest, followed)
+            file = await self._search(self._archive.oldest, followed)
             if file and not self._may_still_grow(file):
                 return Cursor(self._adopt(file), START)
             if file:
@@ -129,7 +147,8 @@ class LogFile:
         file = self._file
         if file is None or lines == 0:
             return self.end
-        start = await asyncio.to_thread(lines_before, file, end.offset, lines)
+        threads = self._searchers if lines > _MANY_LINES else None
+        start = await _patiently(threads, lines_before, file, end.offset, lines)
         position = file.position(start)
         return Cursor(generation, position) if position else self.end
 
@@ -149,7 +168,7 @@ class LogFile:
             await asyncio.sleep(POLL)  # until the follower has found out where that is now
         followed = self._file if cursor.generation is self._generation else None
         end = cursor.generation.end or START
-        return str(await _patiently(self._archive.end_before, end, followed) or START)
+        return str(await self._search(self._archive.end_before, end, followed) or START)
 
     async def find(self, position: Position) -> Cursor | None:
         """The place that `position` names, None if no file of the log holds it any more."""
@@ -158,7 +177,7 @@ class LogFile:
         while True:
             if position.offset > SHARED and self._file and self._file.holds(position):
                 return Cursor(self._generation, position)
-            file = await _patiently(self._archive.search, position)
+            file = await self._search(self._archive.search, position)
             if file is None:
                 break
             if self._is_followed(file) or not await self._is_ahead(file):
@@ -169,7 +188,7 @@ class LogFile:
         for (_, end), known in self._known.items():
             if end == position:
                 return Cursor(known, position)
-        copy = await _patiently(self._archive.search_copy, position)
+        copy = await self._search(self._archive.search_copy, position)
         if copy:
             generation = self._adopt(copy)
             end = generation.end or START
@@ -185,7 +204,7 @@ class LogFile:
             return True
         if self._may_still_grow(file):
             return True
-        return await _patiently(self._archive.is_older, self._file, file)
+        return await self._search(self._archive.is_older, self._file, file)
 
     def _may_still_grow(self, file: File) -> bool:
         """Whether an older file is still written to, and the follower did not give up on it."""
@@ -194,7 +213,7 @@ class LogFile:
 
     async def describe(self) -> dict[str, object]:
         """What this log is: its name, size in bytes, number of files, and where it ends."""
-        files = await _patiently(self._archive.files)
+        files = await self._search(self._archive.files)
         return {
             "name": self.path.name,
             "size": self.size or 0,
@@ -247,8 +266,8 @@ class LogFile:
                 if frames and file.holds(position) and (shorter or file.holds(end)):
                     return frames, Cursor(generation, after)
                 self._readers.pop(generation, None)
-            file = await _patiently(self._archive.search, end, file)
-            file = file or await _patiently(self._archive.search_copy, end)
+            file = await self._search(self._archive.search, end, file)
+            file = file or await self._search(self._archive.search_copy, end)
             if file is None or position.offset >= file.size or not file.holds(position):
                 return await self._gap(cursor)
             if not self._is_followed(file):
@@ -277,7 +296,7 @@ class LogFile:
         while generation.turn is None:
             assert generation.end is not None
             file = self._open_file(generation)
-            step = await _patiently(self._archive.next, file, generation.end, None)
+            step = await self._search(self._archive.next, file, generation.end, None)
             following = await self._cursor_after(generation.end, step)
             if generation.turn is None and following:
                 link(generation, following, "rotated")
@@ -361,17 +380,23 @@ class LogFile:
 
     def _drop_idle(self) -> None:
         """Close older files that nobody reads, so that what is deleted frees its disk space."""
+        self._archive.drop_idle(IDLE)
         while self._readers:
             generation, (_, used) = next(iter(self._readers.items()))
             if time.monotonic() - used < IDLE:
                 break
             del self._readers[generation]
 
+    def close(self) -> None:
+        """Give up all searches, so that the process can end at once."""
+        self._archive.stop()
+        self._searchers.shutdown(wait=False, cancel_futures=True)
+
     # --- following --------------------------------------------------------------
 
     async def open(self) -> None:
         """Find the log and its live end. What comes after it is what `follow` hands on."""
-        file = await _patiently(self._open_youngest)
+        file = await _patiently(None, self._open_youngest)
         if file is None:
             _log.warning("%s does not exist yet: waiting for it", self.path)
         else:
@@ -419,7 +444,7 @@ class LogFile:
     async def _wait_for_file(self) -> File:
         """The first file of a log that did not exist."""
         past = Past(self._older, b"")
-        while (step := await _patiently(self._archive.next, None, START, past)) is None:
+        while (step := await _patiently(None, self._archive.next, None, START, past)) is None:
             await asyncio.sleep(POLL)
         self._older = step.older
         return step.file
@@ -434,6 +459,7 @@ class LogFile:
                 live = self._is_live(file)
                 file.was_live |= live
                 if live and tail is None and now - started >= RESTART:
+                    self.tail_restarts += started > 0
                     tail, started = self._start_tail(), now
                     read_last = now
                 self.is_tailed = tail is not None
@@ -467,7 +493,7 @@ class LogFile:
     async def _has_missed(self, file: File) -> bool:
         """Whether a file came and was rotated away before anything was taken of this one."""
         past = Past(self._older, b"")
-        step = await _patiently(self._archive.next, None, START, past)
+        step = await _patiently(None, self._archive.next, None, START, past)
         return step is not None and not step.file.is_same(file)
 
     def _start_tail(self) -> Tail | None:
@@ -477,7 +503,6 @@ class LogFile:
         except OSError as error:
             _log.warning("reading %s without tail for now: %s", self.path, error)
             return None
-        self.tail_starts += 1
         return tail
 
     def _is_live(self, file: File) -> bool:
@@ -526,7 +551,7 @@ class LogFile:
         """Go on after the file being read was truncated or written anew."""
         position = self._encoder.position
         past = Past(self._older, self._head)
-        step = await _patiently(self._archive.next, None, position, past)
+        step = await _patiently(None, self._archive.next, None, position, past)
         if step and step.start == position != START:
             self._read_from(step.file, position)  # a copy of it, which is whole
         else:
@@ -537,7 +562,7 @@ class LogFile:
         assert self._file is not None
         finished, end = self.end
         past = Past(self._older, self._head)
-        while (step := await _patiently(self._archive.next, file, end, past)) is None:
+        while (step := await _patiently(None, self._archive.next, file, end, past)) is None:
             await asyncio.sleep(POLL)
         is_truncated = self._is_followed(step.file)
         self.truncations += is_truncated
@@ -562,12 +587,19 @@ def _publish(
 
 
 async def _patiently(
-    function: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
+    threads: Executor | None,
+    function: Callable[_Arguments, _Result],
+    *args: _Arguments.args,
+    **kwargs: _Arguments.kwargs,
 ) -> _Result:
-    """Call `function` in a thread, again and again while the machine is short of something."""
+    """Call `function` in a thread, again and again while the machine is short of something.
+
+    `threads` are whose turn it is: the readers', or None for any.
+    """
+    call = partial(function, *args, **kwargs)
     while True:
         try:
-            return await asyncio.to_thread(function, *args, **kwargs)
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
         except OSError as error:
             if error.errno == errno.EAGAIN:  # rotations come one after the other
                 await asyncio.sleep(POLL)

@@ -72,7 +72,7 @@ class _Collector(Collector):
         yield _counter("gaps", "Times a client was told of lost lines.", journal.gaps + log.gaps)
         yield _counter("rotations", "Rotations of the log.", log.rotations)
         yield _counter("truncations", "Truncations of the log.", log.truncations)
-        yield _counter("tail_starts", "Times tail was started.", log.tail_starts)
+        yield _counter("tail_restarts", "Times tail had to be replaced.", log.tail_restarts)
         yield _gauge("tail_up", "Whether tail is running.", log.is_tailed)
         yield _gauge("log_size_bytes", "Size of the log's file.", log.size or 0)
         yield _gauge("log_unread_bytes", "Bytes of it that were not read yet.", log.unread)

@@ -2,15 +2,17 @@
 
 import asyncio
 import importlib
+import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.handlers import SiteHandler
 from server.journal import Journal
+from server.position import Position
 
-STUCK = 10.0
-"""Seconds for which bytes may lie unread in the log before that is an illness."""
+PATIENCE = 10.0
+"""Seconds for which bytes may lie unread, or the log be missing, before that is an illness."""
 
 ROOM = 16 * 1024 * 1024
 """Bytes that must be free on the log's disk: without room, its writer loses lines."""
@@ -18,41 +20,52 @@ ROOM = 16 * 1024 * 1024
 
 @dataclass
 class Health:
-    """How the log is doing; asked for once in a while."""
+    """How the log is doing."""
 
     journal: Journal
     following: "asyncio.Task[None]"
-    _unread_since: float | None = None
-    _end: str = ""
+    patience: float = PATIENCE
+    _end: Position | None = None
+    _moved: float = field(default_factory=time.monotonic)
+    _there: float = field(default_factory=time.monotonic)
+
+    async def watch(self) -> None:
+        """Look at the log each second, for ever."""
+        while True:
+            self.look()
+            await asyncio.sleep(1)
+
+    def look(self) -> None:
+        """Note whether the position moves with the file, and whether there is a file."""
+        log, now = self.journal.log, time.monotonic()
+        if not log.unread or log.end.position != self._end:
+            self._moved, self._end = now, log.end.position
+        if os.path.exists(log.path):
+            self._there = now
 
     def report(self) -> dict[str, object]:
         """What is looked at, and `problems`, in words; none if all is well."""
-        log = self.journal.log
-        unread, end, now = log.unread, str(log.end.position), time.monotonic()
-        if not unread or end != self._end:
-            self._unread_since, self._end = now, end
-        stuck = unread and self._unread_since is not None and now - self._unread_since > STUCK
+        log, long_ago = self.journal.log, time.monotonic() - self.patience
         try:
             free: int | None = shutil.disk_usage(log.path.parent).free
         except OSError:
             free = None
-        problems = [
-            problem
-            for problem, is_so in {
-                "the log is no longer followed": self.following.done(),
-                f"{unread} bytes of the log have not been read for {STUCK:g} s": stuck,
-                "the log's disk has no room": free is not None and free < ROOM,
-            }.items()
-            if is_so
-        ]
+        problems = {
+            "the log is no longer followed": self.following.done(),
+            f"the log has not been there for {self.patience:g} s": self._there < long_ago,
+            f"{log.unread} bytes of the log were not read for {self.patience:g} s": (
+                self._moved < long_ago
+            ),
+            "the log's disk has no room": free is not None and free < ROOM,
+        }
         return {
             "log": log.path.name,
-            "exists": log.size is not None,
+            "exists": os.path.exists(log.path),
             "tail": log.is_tailed,
-            "end": end,
-            "unread": unread,
+            "end": str(log.end.position),
+            "unread": log.unread,
             "free": free,
-            "problems": problems,
+            "problems": [problem for problem, is_so in problems.items() if is_so],
         }
 
 

@@ -15,21 +15,23 @@ import logging
 import lzma
 import os
 import re
-import shutil
 import signal
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
-from zlib import crc32
 
 from server.position import HEAD, Position
 
 Identity = tuple[int, int]
 """Device and inode of a file."""
+
+Version = tuple[Identity, int, int]
+"""A file as it is for as long as nobody writes to it: with its size and its time."""
 
 _F_SETSIG = 10  # fcntl(2); Python has no name for it
 
@@ -124,22 +126,32 @@ class File:
 class PackedFile(File):
     """A compressed file; `unpack` gives what it holds."""
 
-    def may_hold(self, position: Position) -> bool:
-        """Whether it begins as the file that `position` was taken from."""
+    @property
+    def version(self) -> Version:
+        status = os.fstat(self._descriptor)
+        return self.identity, status.st_size, status.st_mtime_ns
+
+    def head(self) -> bytes:
+        """The first HEAD bytes of what it holds; none of a damaged file."""
         try:
             with self._unpacked() as unpacked:
-                head = unpacked.read(min(position.offset, HEAD))
+                return unpacked.read(HEAD)
         except Exception as error:
             _raise_unless_damaged(error)
-            return False
-        return (len(head), crc32(head)) == (min(position.offset, HEAD), position.head)
+            return b""
 
-    def unpack(self) -> File:
-        """Its content as a file of its own, which has no name. Of a damaged one, what is whole."""
+    def unpack(self, stopped: threading.Event) -> File:
+        """Its content as a file of its own, which has no name. Of a damaged one, what is whole.
+
+        Raises OSError, with errno EINTR when `stopped` is set.
+        """
         with tempfile.TemporaryFile() as file:
             try:
                 with self._unpacked() as unpacked:
-                    shutil.copyfileobj(unpacked, file, 1 << 16)
+                    while data := unpacked.read(1 << 16):
+                        if stopped.is_set():
+                            raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
+                        file.write(data)
             except Exception as error:
                 _raise_unless_damaged(error)
                 _log.warning("%s cannot be read to its end: %s", self.path, error)
