@@ -33,6 +33,7 @@ from server.logfile import LogFile
 from server.operations import Health, HealthHandler, LoopDelay, MetricsHandler
 from server.reporting import log_request
 from server.security import Guard, Seats
+from server.service import feed_watchdog, notify
 from server.settings import Settings
 from server.stream import DEAD_AFTER, Site
 from server.tail import find_tail
@@ -152,9 +153,12 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     settings = replace(settings, port=port)
     site = Site(settings, Guard(settings), seats)
     async with source.followed() as following:
-        delay = LoopDelay()
-        health = Health(source.journal, following)
-        watching = [asyncio.create_task(delay.measure()), asyncio.create_task(health.watch())]
+        delay, health = LoopDelay(), Health(source.journal, following)
+        background = [
+            asyncio.create_task(delay.measure()),
+            asyncio.create_task(health.watch()),
+            asyncio.create_task(feed_watchdog(lambda: not health.is_stuck)),
+        ]
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -172,17 +176,20 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
         server.dead_after = settings.keep_alive * DEAD_AFTER
         server.add_sockets(sockets)
         scheme = "https" if tls else "http"
-        announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}")
+        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}"
+        announce(url)
+        notify("READY=1", f"STATUS=streams {settings.log_path} at {url}")
 
         ends = [asyncio.create_task(stop.wait()), following]
         if settings.pid:
             ends.append(asyncio.create_task(_end_of(settings.pid)))
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
 
+        notify("STOPPING=1")
         server.stop()
         await site.shut_down(DRAIN)
         await server.close_all_connections()
-        for task in (*ends, *watching):
+        for task in (*ends, *background):
             if task is not following:
                 task.cancel()
 

@@ -43,9 +43,15 @@ class Health:
         if os.path.exists(log.path):
             self._there = now
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether bytes lie unread for too long: an illness that a new start may cure."""
+        return self._moved < time.monotonic() - self.patience
+
     def report(self) -> dict[str, object]:
         """What is looked at, and `problems`, in words; none if all is well."""
         log, long_ago = self.journal.log, time.monotonic() - self.patience
+        unread = f"{log.unread} bytes of the log were not read for {self.patience:g} s"
         try:
             free: int | None = shutil.disk_usage(log.path.parent).free
         except OSError:
@@ -53,9 +59,7 @@ class Health:
         problems = {
             "the log is no longer followed": self.following.done(),
             f"the log has not been there for {self.patience:g} s": self._there < long_ago,
-            f"{log.unread} bytes of the log were not read for {self.patience:g} s": (
-                self._moved < long_ago
-            ),
+            unread: self.is_stuck,
             "the log's disk has no room": free is not None and free < ROOM,
         }
         return {
