@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # what the tests use beside Python packages: command=Debian package
-TEST_TOOLS := chromium=chromium curl=curl logrotate=logrotate ip=iproute2
+TEST_TOOLS := chromium=chromium curl=curl logrotate=logrotate ip=iproute2 openssl=openssl \
+  nginx=nginx haproxy=haproxy caddy=caddy systemd-analyze=systemd
 
 .PHONY: serve test check bench test-tools clean
 
@@ -39,7 +40,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@ $(VENV)/.serve
 
-# Installed only where missing: most machines have them.
+# Installed only where missing: most machines have them. Daemons are not started.
 test-tools:
 	@. tests/as_root.sh; missing=""; PATH="$$PATH:/usr/sbin"; \
 	for tool in $(TEST_TOOLS); do \
@@ -49,7 +50,7 @@ test-tools:
 	command -v npm >/dev/null || missing="$$missing npm"; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing$$missing"; as_root apt-get update -q && \
-	  as_root apt-get install -qy --no-install-recommends $$missing; \
+	  without_services apt-get install -qy --no-install-recommends $$missing; \
 	fi
 
 tests/npm/node_modules: tests/npm/package.json | test-tools

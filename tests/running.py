@@ -167,10 +167,11 @@ class Client(threading.Thread):
                 return
             self._stopped.wait(0.05)
 
+    def connect(self, address: str) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(address, timeout=60)
+
     def _listen(self) -> None:
-        assert self._url.hostname
-        connection = http.client.HTTPConnection(self._url.hostname, self._url.port, timeout=60)
-        self._connection = connection
+        connection = self._connection = self.connect(self._url.netloc)
         headers = {"Accept": "text/event-stream"}
         if self.last_event_id:
             headers["Last-Event-ID"] = self.last_event_id
