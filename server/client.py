@@ -13,13 +13,16 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from server.event import Event
+from server.security import is_loopback
 
 try:
     import requests
     import sseclient
+    from requests.adapters import HTTPAdapter
 except ImportError as error:
     raise ImportError(f"{error}: pip install 'riacho[notebooks]'") from error
 
@@ -27,7 +30,10 @@ CONNECT_TIMEOUT = 10.0
 """Seconds that a server may take to accept a connection."""
 
 LONGEST_WAIT = 60.0
-"""Seconds between two attempts, at the most."""
+"""Seconds between two attempts, at the most, unless the server asks for more."""
+
+LONGEST_RETRY = 24 * 60 * 60 * 1000
+"""Milliseconds that a server can ask for with `retry`."""
 
 COME_BACK = (502, 503, 504)
 """Statuses by which a proxy says that its server is away for the moment."""
@@ -49,8 +55,7 @@ class Follower:
     taken for lost: let that be longer than its keep-alive interval.
 
     Raises StreamRefusedError for an answer that is no stream of events, ValueError for a
-    `url` that is none. `changed` is called
-    with each new state, by the thread that iterates.
+    `url` that is none. `changed` is called with each new state, by the thread that iterates.
     """
 
     def __init__(
@@ -95,8 +100,11 @@ class Follower:
         self.close()
 
     def close(self) -> None:
-        """End it, also while it waits for an event or to come back."""
+        """End it, also while it waits for an answer, for an event or to come back."""
         self._closed.set()
+        self._cut()
+
+    def _cut(self) -> None:
         connection = self._socket
         if connection:
             try:
@@ -104,13 +112,24 @@ class Follower:
             except OSError:
                 pass  # it has ended by itself
 
+    def _connected(self, connection: socket.socket | None) -> None:
+        """Keep the socket of the connection that there is now, for another thread to cut."""
+        before, self._socket = (
+            self._socket,
+            socket.socket(fileno=os.dup(connection.fileno())) if connection else None,
+        )
+        if before:
+            before.close()
+        if self._closed.is_set():
+            self._cut()
+
     def __iter__(self) -> Iterator[Event]:
         attempts = 0
         try:
             while not self._closed.is_set():
                 self._show("connecting")
                 try:
-                    with requests.Session() as session, self._connect(session) as response:
+                    with self._session() as session, self._connect(session) as response:
                         if response.status_code == 204:
                             return
                         if response.status_code not in COME_BACK:
@@ -122,10 +141,13 @@ class Follower:
                 except requests.RequestException as error:
                     if isinstance(error, ValueError):
                         raise ValueError(f"{self.url!r} is no stream's address: {error}") from None
+                finally:
+                    self._connected(None)
                 if self._closed.is_set():
                     return
                 self._show("waiting")
-                self.pause(min(self.retry / 1000 * 2**attempts, LONGEST_WAIT))
+                wait = self.retry / 1000
+                self.pause(max(wait, min(wait * 2**attempts, LONGEST_WAIT)))
                 attempts = min(attempts + 1, 10)
         finally:
             self._show("closed")
@@ -140,11 +162,20 @@ class Follower:
             if self._changed:
                 self._changed(state)
 
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        # no proxy is asked for what is on this machine, as browsers do
+        session.trust_env = not is_loopback(urlsplit(self.url).hostname or "")
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Adapter(self._connected))
+        return session
+
     def _connect(self, session: requests.Session) -> requests.Response:
         headers = dict(self._headers)
         if self.last_event_id:
-            # as requests sends text in Latin-1, and the header is "encoded as UTF-8"
-            headers["Last-Event-ID"] = self.last_event_id.encode().decode("latin-1")
+            # as requests sends text in Latin-1, and the header is "encoded as UTF-8"; spaces
+            # around it are not part of a header
+            headers["Last-Event-ID"] = self.last_event_id.encode().decode("latin-1").strip()
         timeout = (CONNECT_TIMEOUT, self._read_timeout)
         response = session.get(self.url, headers=headers, stream=True, timeout=timeout)
         kind = response.headers.get("Content-Type", "nothing")
@@ -166,14 +197,7 @@ class Follower:
         self._show("open")
         # Without chunks, the end of the stream is the only one that would be waited for.
         size = None if response.raw.chunked else 1
-        self._socket = _socket_of(response)
-        try:
-            if not self._closed.is_set():
-                yield from self._parse(response.iter_content(size))
-        finally:
-            connection, self._socket = self._socket, None
-            if connection:
-                connection.close()
+        yield from self._parse(response.iter_content(size))
 
     def _parse(self, chunks: Iterable[bytes]) -> Iterator[Event]:
         for event in sseclient.SSEClient(self._whole_events(chunks)).events():
@@ -194,7 +218,7 @@ class Follower:
                 id = value
             # "If the field value consists of only ASCII digits"
             elif field == "retry" and value.isascii() and value.isdigit():
-                self.retry = int(value)
+                self.retry = min(int(value.lstrip("0")[:20] or "0"), LONGEST_RETRY)
             elif field in ("data", "event"):
                 event.append(line)
             elif not line:
@@ -204,12 +228,24 @@ class Follower:
                 event = []
 
 
-def _socket_of(response: requests.Response) -> socket.socket | None:
-    """The connection, for another thread to shut down; None if it has ended already."""
-    try:
-        return socket.socket(fileno=os.dup(response.raw.fileno()))
-    except (OSError, ValueError, AttributeError):
-        return None
+class _Adapter(HTTPAdapter):
+    """Hands over the socket of a connection as soon as it stands."""
+
+    def __init__(self, connected: Callable[[socket.socket], None]) -> None:
+        super().__init__()
+        self._tell = connected
+
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
+        tell = self._tell
+
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                tell(self.sock)
+
+        pool.ConnectionCls = Connection
+        return pool
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.client import Follower, StreamRefusedError, follow
+from server.client import LONGEST_RETRY, Follower, StreamRefusedError, follow
 from server.event import Event
 from tests.running import PATIENCE, Server, running, wait_until
 from tests.sse import Parsed, Parser
@@ -32,7 +32,8 @@ STREAMS = {
     "a name without data": b"event: a\n\ndata: one\n\n",
     "comments": b": hello\n\n:\ndata: one\n: within\ndata: two\n\n",
     "unknown fields": b"date: one\ndata: two\n data: three\nDATA: four\n \n\n",
-    "retry": b"retry: 10\n\nretry: x\nretry: 1x\nretry: -1\ndata: one\n\n",
+    "retry": b"retry: 10\n\nretry: x\nretry: 1x\nretry: -1\nretry\ndata: one\n\n",
+    "retry within a stream": b"data: one\nretry: 0020\n\nretry:30\n",
     "a byte order mark": b"\xef\xbb\xbfdata: one\n\n\xef\xbb\xbfdata: two\n\n",
     "no UTF-8": b"data: \xff\xfe one\xe2\x82\n\ndata: \xf0\x9f\x8c\x8a \xe2\x80\xa8 \xc2\x85\n\n",
     "an event that is not finished": b"data: one\n\nid: 2\ndata: two\n",
@@ -63,7 +64,7 @@ def test_a_stream_means_the_same_wherever_it_is_cut(stream: bytes) -> None:
 
 
 def test_npm_s_eventsource_parser_finds_the_same_events() -> None:
-    """It reports the id that an event itself has, and knows no NUL in names of fields."""
+    """It reports the id that an event itself has; that it stays is for its users to see to."""
     streams = list(STREAMS.values())
     result = subprocess.run(
         ["node", "parse_stdin.js"],
@@ -79,6 +80,14 @@ def test_npm_s_eventsource_parser_finds_the_same_events() -> None:
         assert [(one["data"], one["event"] or "message") for one in theirs] == [
             (event.data, event.type) for event in ours
         ]
+        for one, event in zip(theirs, ours, strict=True):
+            assert one["id"] in (None, event.id)
+
+
+def test_a_retry_that_nobody_can_wait_for_is_a_day() -> None:
+    follower = Follower("http://127.0.0.1/")
+    assert list(follower._parse([b"retry: %b\n\n" % (b"9" * 5000)])) == []
+    assert follower.retry == LONGEST_RETRY == 86_400_000
 
 
 # --- coming back ------------------------------------------------------------------
@@ -135,6 +144,18 @@ def test_it_asks_as_event_source_does_and_goes_on_after_the_last_event() -> None
     assert "\r\nLast-Event-ID: ö1\r\n".encode() in requests[1]
 
 
+def test_an_id_goes_back_without_the_spaces_that_no_header_has() -> None:
+    with answering(OPEN + b"id:  1 2 \ndata: a\n\n", GONE) as (url, requests):
+        assert parsed(list(Impatient(url))) == [Parsed("a", " 1 2 ")]
+    assert b"\r\nLast-Event-ID: 1 2\r\n" in requests[1]
+
+
+def test_no_proxy_is_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9/")
+    with answering(OPEN + b"data: a\n\n", GONE) as (url, _):
+        assert parsed(list(Impatient(url))) == [Parsed("a")]
+
+
 def test_it_waits_as_retry_says_and_longer_each_time_that_nobody_is_there() -> None:
     answers = [OPEN + b"retry: 100\n\n", AWAY, AWAY, OPEN + b"data: a\n\n", AWAY, GONE]
     with answering(*answers) as (url, _):
@@ -148,6 +169,13 @@ def test_it_never_waits_longer_than_a_minute() -> None:
         follower = Impatient(url)
         assert list(follower) == []
     assert max(follower.pauses) == follower.pauses[-1] == 60
+
+
+def test_it_waits_longer_than_a_minute_where_the_server_asks_for_it() -> None:
+    with answering(OPEN + b"retry: 90000\n\n", AWAY, GONE) as (url, _):
+        follower = Impatient(url)
+        assert list(follower) == []
+    assert follower.pauses == [90, 90]
 
 
 def test_it_ends_with_the_event_close() -> None:
@@ -192,6 +220,22 @@ def test_a_server_that_says_nothing_for_too_long_is_taken_for_lost() -> None:
             connection.close()
         thread.join(PATIENCE)
     assert follower.state == "closed"
+
+
+@pytest.mark.parametrize("answer", [b"", OPEN, OPEN + b": hello\n\n"])
+def test_closing_ends_it_whatever_it_waits_for(answer: bytes) -> None:
+    """A server that hangs accepts connections, and does not answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        follower = Follower(f"http://127.0.0.1:{listener.getsockname()[1]}/", read_timeout=600)
+        thread = threading.Thread(target=list, args=(follower,))
+        thread.start()
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+            follower.close()
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
 
 
 # --- the real server --------------------------------------------------------------
