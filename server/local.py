@@ -1,17 +1,22 @@
 """A server of one's own, for a notebook: started from it, and gone with it."""
 
+import html
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import weakref
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from server.cells import when_cell_runs_again
 from server.errors import StartError
+from server.settings import VIEWER_VARIABLE
 
 _PAGES = re.compile(r"  (https?://\S+:(\d+)[^\s?]*)/(?:\?token=\S+)? +the pages")
 
@@ -21,7 +26,8 @@ class LocalServer:
 
     `log` is the log to stream, None for the demo's; `options` are those of the command
     line, as in `LocalServer("app.log", "--retry", 100)`. Without `directory` it runs in a new
-    one, which goes with it. Raises StartError, with what the server says, if it does not start.
+    one, which goes with it. In a notebook it also ends when its cell is run again, unless
+    `ends_with_cell` is false. Raises StartError, with what the server says, if it does not start.
     """
 
     def __init__(
@@ -30,6 +36,7 @@ class LocalServer:
         *options: object,
         port: int = 0,
         directory: str | Path | None = None,
+        ends_with_cell: bool = True,
     ) -> None:
         if directory is None:
             directory = tempfile.mkdtemp(prefix="riacho-")
@@ -42,11 +49,28 @@ class LocalServer:
             self._arguments += ["--", str(self.log.absolute())]
         self.port = port
         self.start()
+        if ends_with_cell:
+            when_cell_runs_again(self.stop)
 
     @property
     def command(self) -> str:
         """What does the same in a terminal."""
-        return " ".join(["python -m server", "--port", str(self.port), *self._arguments])
+        command = ["python", "-m", "server", "--port", str(self.port)]
+        return shlex.join(command + self._arguments)
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
+    @property
+    def browser_url(self) -> str:
+        """Where a browser finds it: behind Jupyter, which may run on another machine, if it can."""
+        jupyter = os.environ.get(VIEWER_VARIABLE, "").removesuffix("riacho/")
+        jupyter = jupyter or os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
+        if jupyter and find_spec("jupyter_server_proxy"):
+            return f"{jupyter}proxy/{self.port}"
+        return self.url
 
     def start(self) -> None:
         """Start it, or start it again on the same port."""
@@ -99,8 +123,15 @@ class LocalServer:
     ) -> None:
         self.stop()
 
+    def __repr__(self) -> str:
+        return f"<server at {self.url}/, as by: {self.command}>"
+
     def _repr_html_(self) -> str:
-        return f'<a href="{self.url}/" target="_blank">{self.url}/</a>'
+        address = html.escape(f"{self.browser_url}/")
+        return (
+            f'A server at <a href="{address}" target="_blank">{self.url}/</a><br>'
+            f"In a terminal, this would do the same: <code>{html.escape(self.command)}</code>"
+        )
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

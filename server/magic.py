@@ -2,7 +2,6 @@
 
 import html
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 from IPython.core.error import UsageError
@@ -52,7 +51,7 @@ class RiachoMagics(Magics):
         if own and arguments.log is None and not arguments.port:
             base = own
         else:
-            base = _address(self._serve(arguments.log, arguments.port))
+            base = f"{self._serve(arguments.log, arguments.port).browser_url}/"
         address = html.escape(base + PAGE)
         display(
             HTML(
@@ -67,7 +66,7 @@ class RiachoMagics(Magics):
         server = self._servers.get((log, port))
         if server is None or not server.is_running:
             try:
-                server = LocalServer(log, port=port, directory=Path.cwd())
+                server = LocalServer(log, port=port, directory=Path.cwd(), ends_with_cell=False)
             except StartError as error:
                 raise UsageError(str(error)) from None
             self._servers[log, port] = server
@@ -77,12 +76,3 @@ class RiachoMagics(Magics):
         """End the servers that were started here."""
         while self._servers:
             self._servers.popitem()[1].stop()
-
-
-def _address(server: LocalServer) -> str:
-    """Where a browser finds it: behind Jupyter, which may run on another machine, if it can."""
-    jupyter = os.environ.get(VIEWER_VARIABLE, "").removesuffix("riacho/")
-    jupyter = jupyter or os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
-    if jupyter and find_spec("jupyter_server_proxy"):
-        return f"{jupyter}proxy/{server.port}/"
-    return f"{server.url}/"

@@ -1,23 +1,24 @@
-"""What shows a stream in a notebook: buttons that start and stop it, and an area of lines.
+"""What shows a stream in a notebook: buttons that start and stop it, and what has come.
 
 A thread reads the stream; what it gets goes to the page from the kernel's event loop, in
-batches, so that neither is kept busy by the number of lines.
+batches, so that neither is kept busy by the number of events.
 """
 
 import asyncio
+import itertools
 import re
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import ipywidgets
 import traitlets
-from IPython.core.getipython import get_ipython
 
-from server.client import Follower, StreamRefusedError
+from server.cells import when_cell_runs_again
+from server.client import Follower
 from server.event import Event
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -40,73 +41,78 @@ _FACTS: dict[str, str] = {
     "close": "The server has finished.",
 }
 
+_STATES = {"open": "listening", "waiting": "reconnecting"}
+"""What a page calls the states of a `Follower`."""
+
 Line = tuple[str, str]
 """A line's text, and its kind: a level in lower case, `fact`, or nothing."""
 
 
-class LineArea(anywidget.AnyWidget):
-    """Shows the last `bound` lines; a reader who has scrolled up is left in peace."""
-
-    _esm = Path(__file__).with_name("line_area.js")
-    _css = Path(__file__).with_name("line_area.css")
-
-    bound = traitlets.Int(1000, min=1).tag(sync=True)
-
-    def __init__(self, everything: Callable[[], list[Line]], **traits: Any) -> None:
-        super().__init__(**traits)
-        self.on_msg(lambda *_: self.show(everything(), clear=True))  # a view that is new
-
-    def show(self, lines: list[Line], clear: bool = False) -> None:
-        """Add lines, instead of those there are if `clear`."""
-        self.send({"lines": lines, "clear": clear})
+def level_of(line: str) -> str | None:
+    """The level that a line of a log names, None if there is none."""
+    match = _LEVEL.search(line)
+    return match[1] if match else None
 
 
-class LogView(ipywidgets.VBox):  # type: ignore[misc]
-    """A view of the stream at `url`, with buttons that start and stop it.
+class StreamView(ipywidgets.VBox):  # type: ignore[misc]
+    """Buttons that start and stop the stream at `url`, its state, and `children` below.
 
-    It keeps the last `bound` lines, and what comes beyond them between two batches never
-    crosses to the page. A stop ends the thread; a start goes on after the last line. It
+    What the children show is for a subclass to say, with `take` and `draw`. A stop ends the
+    thread; a start goes on after the last event, or anew where the server had finished. It
     stops by itself when its cell is run again, and with the kernel.
 
     Make it where an event loop runs, as one does in a notebook. Raises RuntimeError elsewhere.
     """
 
+    noun = "events"
+
     _follower: Follower | None = None
     _thread: threading.Thread | None = None
 
-    def __init__(self, url: str, *, bound: int = 1000, token: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        children: Sequence[ipywidgets.Widget] = (),
+        *,
+        controls: Sequence[ipywidgets.Widget] = (),
+        token: str | None = None,
+    ) -> None:
         self.url = url
+        self.state = "stopped"
+        """`stopped`, `connecting`, `listening`, `reconnecting`, `finished` or `failed`."""
+        self.count = 0
+        """How many events without a name, as lines of a log are, have come."""
         self._token = token
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._kept: deque[Line] = deque(maxlen=bound)
-        self._new: deque[Line] = deque(maxlen=bound)
-        self._count = 0
-        self._state = "stopped"
+        self._trouble = ""
         self._is_due = False
         self._last_batch = -float("inf")
         self._last_event_id = ""
 
         self.start_button = ipywidgets.Button(description="Start", button_style="primary")
         self.stop_button = ipywidgets.Button(description="Stop", disabled=True)
-        self.level = ipywidgets.Dropdown(
-            options=[("every line", ""), *((f"{level} and above", level) for level in LEVELS[1:])],
-            description="Show",
-        )
         self.status = ipywidgets.Label("stopped")
-        self.area = LineArea(self._wanted, bound=bound)
-        buttons = ipywidgets.HBox([self.start_button, self.stop_button, self.level, self.status])
-        super().__init__([buttons, self.area])
+        bar = ipywidgets.HBox([self.start_button, self.stop_button, *controls, self.status])
+        super().__init__([bar, *children])
         self.start_button.on_click(lambda _: self.start())
         self.stop_button.on_click(lambda _: self.stop())
-        self.level.observe(lambda _: self._show_anew(), "value")
-        _when_cell_runs_again(self.close)
+        when_cell_runs_again(self.close)
+
+    def take(self, event: Event) -> None:
+        """Keep what an event says. This runs in the thread that reads: touch no widget here."""
+
+    def draw(self) -> None:
+        """Show what was taken. This runs in the kernel's own thread, ten times a second at most.
+
+        Never while `take` runs.
+        """
 
     # --- buttons, in the kernel's own thread ------------------------------------
 
     def start(self) -> None:
-        """Begin, or go on after the last line. Nothing if it runs."""
-        if self._thread and self._thread.is_alive():
+        """Begin, or go on after the last event. Nothing if it runs."""
+        if self._thread:
             return
         follower = Follower(
             self.url,
@@ -114,10 +120,12 @@ class LogView(ipywidgets.VBox):  # type: ignore[misc]
             token=self._token,
             changed=lambda state: self._later(self._show_state, follower, state),
         )
+        self._trouble = ""
         self._follower = follower
         self._thread = threading.Thread(
             target=self._read, args=(follower,), daemon=True, name="riacho"
         )
+        self._show("connecting")
         self._thread.start()
 
     def stop(self) -> None:
@@ -125,47 +133,30 @@ class LogView(ipywidgets.VBox):  # type: ignore[misc]
         if self._follower and self._thread:
             self._follower.close()
             self._thread.join(JOIN)
-            self._last_event_id = self._follower.last_event_id
-            self._follower = self._thread = None
-            self._send()
-            self._show("stopped")
+            self._end("stopped", self._follower.last_event_id)
 
     def close(self) -> None:
         """Stop, and take the view away."""
         self.stop()
+        for widget in (*self.children[0].children, *self.children):
+            widget.close()
         super().close()
-
-    @property
-    def count(self) -> int:
-        """How many lines have come."""
-        return self._count
-
-    @property
-    def lines(self) -> list[str]:
-        """The last of them, without what the level hides."""
-        return [text for text, kind in self._wanted() if kind != "fact"]
 
     # --- the thread that reads --------------------------------------------------
 
     def _read(self, follower: Follower) -> None:
+        trouble = ""
         try:
             for event in follower:
-                self._add(event)
-        except (StreamRefusedError, ValueError) as error:
-            self._put(str(error), "fact")
+                self._receive(event)
+        except Exception as error:  # a thread has nobody else to tell
+            trouble = str(error) or type(error).__name__
+        self._later(self._ended, follower, trouble)
 
-    def _add(self, event: Event) -> None:
-        name, text = event.name or "message", event.data or ""
-        if name == "message":
-            match = _LEVEL.search(text)
-            self._put(text, match[1].lower() if match else "")
-        elif name in _FACTS:
-            self._put(_FACTS[name], "fact")
-
-    def _put(self, text: str, kind: str) -> None:
+    def _receive(self, event: Event) -> None:
         with self._lock:
-            self._new.append((text, kind))
-            self._count += kind != "fact"
+            self.count += event.name in (None, "message")
+            self.take(event)
             if self._is_due:
                 return
             self._is_due = True
@@ -181,64 +172,140 @@ class LogView(ipywidgets.VBox):  # type: ignore[misc]
     # --- from the event loop to the page ----------------------------------------
 
     def _schedule(self) -> None:
-        self._loop.call_at(max(self._last_batch + INTERVAL, self._loop.time()), self._send)
+        self._loop.call_at(max(self._last_batch + INTERVAL, self._loop.time()), self._batch)
 
-    def _send(self) -> None:
-        """One batch: all lines that came since the last one, at the most the bound."""
+    def _batch(self) -> None:
+        """Show all that came since the last time."""
         with self._lock:
-            new = list(self._new)
-            self._new.clear()
+            if not self._is_due:
+                return  # a stop has shown it
             self._is_due = False
-        self._kept.extend(new)
-        self._last_batch = self._loop.time()
-        lines = [line for line in new if self._is_wanted(line)]
-        if lines:
-            self.area.show(lines)
-        self._show_count()
-
-    def _show_anew(self) -> None:
-        self.area.show(self._wanted(), clear=True)
-
-    def _wanted(self) -> list[Line]:
-        return [line for line in self._kept if self._is_wanted(line)]
-
-    def _is_wanted(self, line: Line) -> bool:
-        least, kind = self.level.value, line[1].upper()
-        return not least or kind not in LEVELS or LEVELS.index(kind) >= LEVELS.index(least)
+            self._last_batch = self._loop.time()
+            self.draw()
+        self._show()
 
     def _show_state(self, follower: Follower, state: str) -> None:
-        if follower is not self._follower:
-            return  # one that was stopped
-        if state == "closed":  # by itself: finished, or refused
-            self._last_event_id = follower.last_event_id
-            self._follower = self._thread = None
-        self._show(
-            {"open": "listening", "waiting": "reconnecting", "closed": "finished"}.get(state, state)
+        if follower is self._follower and state != "closed":
+            self._show(_STATES.get(state, state))
+
+    def _ended(self, follower: Follower, trouble: str) -> None:
+        """The stream has ended by itself."""
+        if follower is self._follower:
+            self._trouble = trouble
+            if trouble:
+                self._end("failed", follower.last_event_id)
+            else:
+                self._end("finished", "")
+
+    def _end(self, state: str, last_event_id: str) -> None:
+        self._last_event_id = last_event_id
+        self._follower = self._thread = None
+        self._batch()
+        self._show(state)
+
+    def _show(self, state: str | None = None) -> None:
+        self.state = state or self.state
+        self.start_button.disabled = self._thread is not None
+        self.stop_button.disabled = self._thread is None
+        trouble = f": {self._trouble}" if self._trouble else ""
+        self.status.value = f"{self.state}, {self.count:,} {self.noun}{trouble}"
+
+
+class LineArea(anywidget.AnyWidget):
+    """Shows the last `bound` lines; a reader who has scrolled up is left in peace.
+
+    `anew` is called for each view that opens, and shows it all lines there are.
+    """
+
+    _esm = Path(__file__).with_name("line_area.js")
+    _css = Path(__file__).with_name("line_area.css")
+
+    bound = traitlets.Int(1000, min=1).tag(sync=True)
+
+    def __init__(self, anew: Callable[[], None], **traits: Any) -> None:
+        super().__init__(**traits)
+        self.on_msg(lambda *_: anew())
+
+    def show(self, lines: list[Line], clear: bool = False) -> None:
+        """Add lines, instead of those there are if `clear`."""
+        self.send({"lines": lines, "clear": clear})
+
+
+class RecentLines:
+    """The last `bound` lines of each kind: a flood of one leaves the others in place."""
+
+    def __init__(self, bound: int) -> None:
+        self.count = 0
+        """How many there were, of all kinds."""
+        self._bound = bound
+        self._numbered: dict[str, deque[tuple[int, Line]]] = {}
+
+    def add(self, text: str, kind: str) -> None:
+        self.count += 1
+        lines = self._numbered.setdefault(kind, deque(maxlen=self._bound))
+        lines.append((self.count, (text, kind)))
+
+    def after(self, count: int, is_wanted: Callable[[str], bool]) -> list[Line]:
+        """In order, the last ones of all wanted kinds that came after the first `count`."""
+        found = [
+            one
+            for kind, lines in self._numbered.items()
+            if is_wanted(kind)
+            for one in itertools.takewhile(lambda one: one[0] > count, reversed(lines))
+        ]
+        return [line for _, line in sorted(found)[-self._bound :]]
+
+
+class LogView(StreamView):
+    """A view of a log's stream, which can hide what is below a level.
+
+    It shows the last `bound` lines, and what comes beyond them between two batches never
+    crosses to the page. A line that names no level has that of the line before it, so a
+    traceback stays with its error.
+    """
+
+    noun = "lines"
+
+    def __init__(self, url: str, *, bound: int = 1000, token: str | None = None) -> None:
+        self._recent = RecentLines(bound)
+        self._shown = 0
+        self._kind = ""
+        self.level = ipywidgets.Dropdown(
+            options=[("every line", ""), *((f"{level} and above", level) for level in LEVELS[1:])],
+            description="Show",
         )
+        self.area = LineArea(self._show_anew, bound=bound)
+        super().__init__(url, [self.area], controls=[self.level], token=token)
+        self.level.observe(lambda _: self._show_anew(), "value")
 
-    def _show(self, state: str) -> None:
-        self._state = state
-        is_running = state not in ("stopped", "finished")
-        self.start_button.disabled = is_running
-        self.stop_button.disabled = not is_running
-        self._show_count()
+    @property
+    def lines(self) -> list[str]:
+        """The last lines, without those that the level hides."""
+        with self._lock:
+            recent = self._recent.after(0, self._is_wanted)
+        return [text for text, kind in recent if kind != "fact"]
 
-    def _show_count(self) -> None:
-        self.status.value = f"{self._state}, {self._count:,} lines"
+    def take(self, event: Event) -> None:
+        name, text = event.name or "message", event.data or ""
+        if name == "message":
+            level = level_of(text)
+            self._kind = level.lower() if level else self._kind
+            self._recent.add(text, self._kind)
+        elif name in _FACTS:
+            self._recent.add(_FACTS[name], "fact")
 
+    def draw(self) -> None:
+        lines = self._recent.after(self._shown, self._is_wanted)
+        self._shown = self._recent.count
+        if lines:
+            self.area.show(lines)
 
-def _when_cell_runs_again(function: Callable[[], None]) -> None:
-    """Call `function`, once, when the notebook's cell that runs now is run another time."""
-    shell = get_ipython()
-    if shell is None or not hasattr(shell, "get_parent"):
-        return
-    cell = shell.get_parent().get("metadata", {}).get("cellId")
-    if cell is None:
-        return
+    def _show_anew(self) -> None:
+        with self._lock:
+            self._shown = self._recent.count
+            lines = self._recent.after(0, self._is_wanted)
+        self.area.show(lines, clear=True)
 
-    def before_cell(info: Any) -> None:
-        if getattr(info, "cell_id", None) == cell:
-            shell.events.unregister("pre_run_cell", before_cell)
-            function()
-
-    shell.events.register("pre_run_cell", before_cell)
+    def _is_wanted(self, kind: str) -> bool:
+        level, least = kind.upper(), self.level.value
+        return not least or level not in LEVELS or LEVELS.index(level) >= LEVELS.index(least)

@@ -1,5 +1,6 @@
 """A server that a notebook starts, and that goes with it."""
 
+import html
 import os
 import shlex
 import signal
@@ -45,6 +46,27 @@ def test_it_says_how_to_do_the_same_in_a_terminal(tmp_path: Path) -> None:
             *("python", "-m", "server", "--port", str(server.port), "--retry", "10", "--"),
             str(tmp_path / "app.log"),
         ]
+        assert html.escape(server.command) in server._repr_html_()
+        assert server.command in repr(server)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "address"),
+    [
+        ("JUPYTER_RIACHO_PATH", "/x/riacho/", "/x/proxy/PORT"),
+        ("JUPYTERHUB_SERVICE_PREFIX", "/user/ana/", "/user/ana/proxy/PORT"),
+        ("OTHER", "", "http://127.0.0.1:PORT"),
+    ],
+)
+def test_a_browser_finds_it_through_jupyter_if_it_can(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, address: str
+) -> None:
+    for name in ("JUPYTER_RIACHO_PATH", "JUPYTERHUB_SERVICE_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    with LocalServer("app.log", directory=tmp_path) as server:
+        assert server.browser_url == address.replace("PORT", str(server.port))
+        assert f'href="{server.browser_url}/"' in server._repr_html_()
 
 
 def test_what_prevents_a_start_is_said(tmp_path: Path) -> None:
@@ -56,7 +78,7 @@ def test_what_prevents_a_start_is_said(tmp_path: Path) -> None:
 
 def test_it_ends_when_nobody_holds_it_any_more() -> None:
     server = LocalServer()
-    process = psutil.Process(server._process.pid)
+    process = psutil.Process(server.pid)
     del server
     assert is_gone(process)
 
@@ -65,7 +87,7 @@ def test_it_ends_when_nobody_holds_it_any_more() -> None:
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path, number: int) -> None:
     script = (
         "import time; from server.local import LocalServer; server = LocalServer();"
-        "print(server._process.pid, flush=True); time.sleep(600)"
+        "print(server.pid, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", script]
     with subprocess.Popen(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from server.event import Event
-from server.widgets import INTERVAL, LogView
+from server.widgets import INTERVAL, LogView, StreamView
 from tests.running import Server, running
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -71,7 +71,7 @@ def test_it_shows_what_comes_and_goes_on_after_a_stop(tmp_path: Path, log: Path)
         assert view.status.value == "stopped, 2 lines"
         write(log, "three")
         view.start_button.click()
-        await until(lambda: len(view.lines) == 3, "the third")
+        await until(lambda: sum(len(batch["lines"]) for batch in sent) == 3, "the third")
         assert view.lines == ["one", "two", "three"]
         assert [line for batch in sent for line in batch["lines"]] == [
             ("one", ""), ("two", ""), ("three", "")
@@ -95,24 +95,58 @@ def test_a_killed_server_costs_no_line_and_doubles_none(tmp_path: Path, log: Pat
     with_server(tmp_path, log, test)
 
 
-def test_a_level_hides_what_is_below_and_nothing_without_a_level(tmp_path: Path, log: Path) -> None:
+@pytest.mark.parametrize("number", range(1, 5))
+def test_a_level_hides_what_is_below(tmp_path: Path, log: Path, number: int) -> None:
     async def test(server: Server, view: LogView, sent: list[Any]) -> None:
         view.start()
         lines = [f"a {level} line" for level in LEVELS]
-        write(log, *lines, "  a traceback")
-        await until(lambda: view.count == 6, "the lines")
-        await until(lambda: len(view.lines) == 6, "the batch")
-        view.level.value = "ERROR"
-        assert view.lines == [*lines[3:], "  a traceback"]
-        assert sent[-1]["clear"]
-        write(log, "another INFO", "another ERROR")
-        await until(lambda: view.count == 8, "two more")
-        await until(lambda: "another ERROR" in view.lines, "the batch")
-        assert "another INFO" not in view.lines
+        write(log, *lines)
+        await until(lambda: sum(len(batch["lines"]) for batch in sent) == 5, "the lines")
+        view.level.value = LEVELS[number]
+        assert view.lines == lines[number:]
+        assert sent[-1] == {"clear": True, "lines": shown(lines[number:])}
+        more = [f"another {level} line" for level in LEVELS]
+        write(log, *more)
+        await until(lambda: sent[-1]["lines"][-1][0] == more[-1], "the batch")
+        assert [line for batch in sent[-2:] for line in batch["lines"]][number - 5 :] == shown(
+            more[number:]
+        )
         view.level.value = ""
-        assert len(view.lines) == 8
+        assert view.lines == lines + more
 
     with_server(tmp_path, log, test)
+
+
+def shown(lines: list[str]) -> list[tuple[str, str]]:
+    return [(line, line.split()[1].lower()) for line in lines]
+
+
+TRACEBACK = ["Traceback (most recent call last):", '  File "x.py", line 1', "ValueError: x"]
+
+
+def test_lines_without_a_level_stay_with_the_line_before_them(tmp_path: Path, log: Path) -> None:
+    async def test(server: Server, view: LogView, sent: list[Any]) -> None:
+        view.level.value = "WARNING"
+        view.start()
+        write(log, "no level yet", "INFO a", "  more", "ERROR b", *TRACEBACK, "DEBUG c", "  more")
+        write(log, "CRITICAL end")
+        await until(lambda: view.lines[-1:] == ["CRITICAL end"], "the lines")
+        assert view.lines == ["no level yet", "ERROR b", *TRACEBACK, "CRITICAL end"]
+
+    with_server(tmp_path, log, test)
+
+
+def test_a_flood_of_one_level_leaves_the_others_in_place(tmp_path: Path, log: Path) -> None:
+    async def test(server: Server, view: LogView, sent: list[Any]) -> None:
+        view.start()
+        for turn in range(30):
+            write(log, f"ERROR {turn}", *(f"INFO {turn}" for _ in range(20)))
+        await until(lambda: view.count == 30 * 21, "the lines")
+        assert len(view.lines) == 10
+        view.level.value = "ERROR"
+        assert view.lines == [f"ERROR {turn}" for turn in range(20, 30)]
+
+    with_server(tmp_path, log, test, bound=10)
 
 
 def test_a_flood_crosses_to_the_page_in_few_messages_of_bounded_size(
@@ -131,7 +165,7 @@ def test_a_flood_crosses_to_the_page_in_few_messages_of_bounded_size(
         await until(lambda: view.status.value.startswith("listening"), "the stream")
         write(log, *(f"line {number}" for number in range(50_000)))
         await until(lambda: view.count == 50_000, "all lines")
-        await until(lambda: view.lines[-1:] == ["line 49999"], "the last batch")
+        await until(lambda: sent[-1]["lines"][-1][0] == "line 49999", "the last batch")
         assert view.lines == [f"line {number}" for number in range(49_900, 50_000)]
         assert all(len(message["lines"]) <= 100 for message in sent)
         assert all(late - early > INTERVAL * 0.9 for early, late in zip(times, times[1:]))  # noqa: B905, RUF007
@@ -143,7 +177,7 @@ def test_facts_are_shown_and_other_events_are_not(tmp_path: Path) -> None:
     async def test() -> None:
         async with viewing("http://127.0.0.1:9/") as (view, sent):
             for name in ("gap", "unknown", "close"):
-                view._add(Event("{}", name=name))
+                view._receive(Event("{}", name=name))
             await until(lambda: sent, "a batch")
             assert [kind for _, kind in sent[0]["lines"]] == ["fact", "fact"]
             assert view.lines == []
@@ -156,10 +190,51 @@ def test_what_is_no_stream_is_said(tmp_path: Path, log: Path) -> None:
     async def test(server: Server, view: LogView, sent: list[Any]) -> None:
         view.url = f"{server.url}/logs"
         view.start()
-        await until(lambda: view.status.value.startswith("finished"), "the end")
-        await until(lambda: sent, "the reason")
-        assert "it is no stream of events" in sent[0]["lines"][0][0]
+        await until(lambda: view.state == "failed", "the end")
+        assert "it is no stream of events" in view.status.value
         assert not view.start_button.disabled
+        view.url = f"{server.url}/stream-logs"
+        view.start()
+        await until(lambda: view.status.value == "listening, 0 lines", "the stream")
+
+    with_server(tmp_path, log, test)
+
+
+def test_what_has_finished_begins_anew(tmp_path: Path, log: Path) -> None:
+    async def test(server: Server, view: LogView, sent: list[Any]) -> None:
+        view.url = f"{server.url}/stream-numbers?to=3&interval=0"
+        for turn in (1, 2):
+            view.start_button.click()
+            await until(lambda: view.state == "finished", "the end")
+            assert view.lines == ["1", "2", "3"] * turn
+            assert view.stop_button.disabled
+
+    with_server(tmp_path, log, test)
+
+
+class Broken(StreamView):
+    def take(self, event: Event) -> None:
+        raise ZeroDivisionError("division of " + str(event.data))
+
+
+def test_an_error_in_a_view_of_one_s_own_is_shown(tmp_path: Path, log: Path) -> None:
+    async def test(server: Server, view: LogView, sent: list[Any]) -> None:
+        broken = Broken(view.url)
+        broken.start()
+        write(log, "a line")
+        await until(lambda: broken.state == "failed", "the end")
+        assert broken.status.value == "failed, 1 events: division of a line"
+
+    with_server(tmp_path, log, test)
+
+
+def test_a_stop_does_not_wait_for_a_server_that_hangs(tmp_path: Path, log: Path) -> None:
+    async def test(server: Server, view: LogView, sent: list[Any]) -> None:
+        server.proc.suspend()
+        view.start()
+        await until(lambda: view.state == "connecting", "the attempt")
+        view.stop()
+        server.proc.resume()
 
     with_server(tmp_path, log, test)
 
