@@ -16,6 +16,9 @@ from tornado.netutil import bind_sockets
 _BACKLOG = 1024
 """Connections that the system holds until they are accepted, as when all clients come back."""
 
+_MOST_UNSENT = 128 * 1024
+"""Bytes of a stream that the system holds before they are on their way."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -128,3 +131,13 @@ def drop_dead_peer(connection: socket.socket, seconds: float) -> None:
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             milliseconds = round(seconds * 1000)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+def bound_unsent(connection: socket.socket) -> None:
+    """Let the system hold little that is not on its way yet (TCP_NOTSENT_LOWAT in tcp(7)).
+
+    It would take several megabytes for each client that does not read.
+    """
+    tcp = connection.family in (socket.AF_INET, socket.AF_INET6)
+    if tcp and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT)

@@ -17,7 +17,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from server.event import KEEP_ALIVE, Event
 from server.journal import Reader
-from server.listener import drop_dead_peer
+from server.listener import bound_unsent, drop_dead_peer
 from server.reporting import log_stream
 from server.security import Guard, Seats
 from server.settings import Settings
@@ -100,6 +100,7 @@ class Stream:
         self.site.streams.add(self)
         if not self.connection.closed():
             drop_dead_peer(self.connection.socket, self.site.settings.keep_alive * DEAD_AFTER)
+            bound_unsent(self.connection.socket)
         self.connection.set_close_callback(self._leave)
 
     def _leave(self) -> None:
