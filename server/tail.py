@@ -1,8 +1,8 @@
 """GNU tail, run by `sh`: what is appended to a file, as it is appended.
 
 This is the only file that knows `sh`. Tail writes straight into a pipe that
-Tornado reads, without a thread or a Python line in between; when nobody reads, the
-pipe fills and tail waits.
+the event loop reads, without a thread or a Python line in between; when nobody reads,
+the pipe fills and tail waits.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import sh
-from tornado.iostream import PipeIOStream, StreamClosedError
 
 from server.errors import StartError
 
@@ -67,28 +66,28 @@ class Tail:
             raise
         finally:
             os.close(writer)
-        self._stream = PipeIOStream(reader, max_buffer_size=2 * _READ_SIZE)
-
-        self._reading: asyncio.Future[bytes] | None = None
+        self._pipe = open(reader, "rb", buffering=0)  # noqa: SIM115
+        self._transport: asyncio.ReadTransport | None = None
+        self._reader = asyncio.StreamReader(_READ_SIZE)
 
     async def read(self, timeout: float) -> bytes | None:
         """The next bytes; none at all after `timeout` seconds, None when tail has ended."""
+        if self._transport is None:
+            self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(self._reader), self._pipe
+            )
         try:
-            if self._reading is None:
-                self._reading = asyncio.ensure_future(
-                    self._stream.read_bytes(_READ_SIZE, partial=True)
-                )
-            await asyncio.wait({self._reading}, timeout=timeout)
-            if not self._reading.done():
-                return b""
-            reading, self._reading = self._reading, None
-            return reading.result()
-        except StreamClosedError:
-            return None
+            async with asyncio.timeout(timeout):
+                return await self._reader.read(_READ_SIZE) or None
+        except TimeoutError:
+            return b""
 
     async def stop(self) -> None:
         """End tail at once, and wait for its end; what it has not handed over is dropped."""
-        self._stream.close()
+        if self._transport:
+            self._transport.close()
+        else:
+            self._pipe.close()
         if self._process.is_alive():
             with suppress(ProcessLookupError):
                 self._process.kill()
