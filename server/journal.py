@@ -9,6 +9,7 @@ from server.event import END, Event
 from server.generation import Block, Cursor, gap
 from server.logfile import LogFile
 from server.position import Position
+from server.turns import Turns
 
 _ENOUGH = 256 * 1024
 """Bytes of frames that one read gives, give or take a block."""
@@ -16,8 +17,11 @@ _ENOUGH = 256 * 1024
 _READINGS = 32
 """How many reads from disk are kept for clients that want the same: about 5 MB."""
 
-Push = Callable[[bytes], bool]
-"""Takes a block, framed as an HTTP chunk, at once: True, or leaves it all: False."""
+_A_ROUND = 200
+"""How many clients are handed new frames in one round of the event loop."""
+
+Push = Callable[[memoryview], bool]
+"""Takes frames, as one HTTP chunk, at once: True, or leaves them all: False."""
 
 
 class Reader:
@@ -36,6 +40,7 @@ class Reader:
         self.events = 0
         """How many it has got."""
         self.more: asyncio.Future[None] | None = None
+        """Done when there is more to read; None if it does not wait for that."""
 
 
 class Journal:
@@ -53,12 +58,16 @@ class Journal:
         self._places: list[tuple[int, int]] = []  # where each block begins
         self._waiting: set[Reader] = set()
         self._readings: OrderedDict[Cursor, asyncio.Task[Block]] = OrderedDict()
+        self._news = asyncio.Event()
+        self._turns = Turns()
         self.resumed_from_memory = self.resumed_from_disk = self.gaps = 0
         """How often clients came back, from where they read on, and what was gone."""
 
     async def follow(self) -> None:
-        """Keep up with the log, for ever."""
-        await self.log.follow(self._append)
+        """Keep up with the log and hand out what is new, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hand_out())
+            await self.log.follow(self._append)
 
     # --- where a client begins --------------------------------------------------
 
@@ -134,8 +143,7 @@ class Journal:
             while self._is_live(reader.cursor):
                 await self._wait(reader)
             cursor = reader.cursor
-        else:
-            await asyncio.sleep(0)  # one who catches up lets the others have their turn
+        await self._turns.take()
         _, frames, reader.cursor, events = await self._next(cursor)
         reader.events += events
         return frames, reader.cursor
@@ -143,8 +151,7 @@ class Journal:
     async def _next(self, cursor: Cursor) -> Block:
         """What follows `cursor`, from memory or from disk."""
         generation, position = cursor
-        place = (generation.number, position.offset)
-        index = bisect_left(self._places, place)
+        index = self._index(cursor)
         if index < len(self._blocks) and self._blocks[index].before == cursor:
             return self._gather(index)
         if index and self._blocks[index - 1].before.generation is generation:
@@ -174,6 +181,11 @@ class Journal:
             self._readings.pop(cursor, None)
         return Block(cursor, frames, after, frames.count(END))
 
+    def _index(self, cursor: Cursor) -> int:
+        """Which is the first block that begins at `cursor` or later."""
+        place = (cursor.generation.number, cursor.position.offset)
+        return bisect_left(self._places, place)
+
     def _is_live(self, cursor: Cursor) -> bool:
         """Whether nothing stands after `cursor` yet."""
         generation, end = self.log.end
@@ -200,6 +212,7 @@ class Journal:
             await reader.more
         finally:
             self._waiting.discard(reader)
+            reader.more = None
 
     def _append(self, block: Block) -> None:
         self._blocks.append(block)
@@ -207,15 +220,47 @@ class Journal:
         self._size += len(block.frames)
         if self._size > self._memory:
             self._evict()
-        if not self._waiting:
-            return
-        chunk = b"%x\r\n%b\r\n" % (len(block.frames), block.frames)
-        for reader in list(self._waiting):
-            if reader.push and reader.cursor == block.before and reader.push(chunk):
-                reader.cursor = block.after
-                reader.events += block.events
-            elif reader.more and not reader.more.done():
+        self._news.set()
+
+    async def _hand_out(self) -> None:
+        """Push what is new to those who wait, for ever; wake those who cannot take it now.
+
+        Many clients take several rounds of the event loop. What comes meanwhile reaches
+        those who come late in the same chunk.
+        """
+        while await self._news.wait():
+            self._news.clear()
+            waiting = list(self._waiting)
+            for start in range(0, len(waiting), _A_ROUND):
+                if start:
+                    await asyncio.sleep(0)
+                self._push(waiting[start : start + _A_ROUND])
+
+    def _push(self, readers: list[Reader]) -> None:
+        """Push each of them what follows its cursor, which is the same for nearly all."""
+        before, news, chunk = None, None, memoryview(b"")
+        for reader in readers:
+            if reader.more is None:
+                continue  # it has left, or goes on by itself
+            if reader.cursor is not before:
+                before = reader.cursor
+                news = self._news_after(before)
+                if news:
+                    chunk = memoryview(b"%x\r\n%b\r\n" % (len(news.frames), news.frames))
+            if news and reader.push and reader.push(chunk):
+                reader.cursor = news.after
+                reader.events += news.events
+            else:
                 reader.more.set_result(None)
+                reader.more = None
+
+    def _news_after(self, cursor: Cursor | None) -> Block | None:
+        """All that follows `cursor`, if that is in memory and not much."""
+        index = self._index(cursor) if cursor else len(self._blocks)
+        if index == len(self._blocks) or self._blocks[index].before != cursor:
+            return None
+        news = self._gather(index)
+        return news if self._is_live(news.after) else None
 
     def _evict(self) -> None:
         """Drop the oldest eighth, so that the lists are not shifted for every block."""

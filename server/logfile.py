@@ -528,7 +528,7 @@ class LogFile:
         return (
             file.size >= self._encoder.taken
             and file.holds(position)
-            and file.read(position.offset, len(unfinished)) == unfinished
+            and (not unfinished or file.read(position.offset, len(unfinished)) == unfinished)
         )
 
     def _is_finished(self, file: File, quiet: float) -> bool:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from ssl import SSLWantWriteError
 from typing import NamedTuple
 
 from tornado.iostream import IOStream, StreamClosedError
@@ -24,6 +25,12 @@ from server.settings import Settings
 
 DEAD_AFTER = 8
 """A client that takes nothing for so many times the keep-alive interval is dropped."""
+
+_LOOKS = 16
+"""How often in a keep-alive interval all streams are looked after."""
+
+_A_ROUND = 200
+"""How many of them in one round of the event loop."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +50,30 @@ class Site:
     """Of those that have ended: `streams`, `events`, `bytes`; and how many were `refused`."""
     is_closing: bool = False
     """Whether the server shuts down: who asks for a stream now is sent away."""
+    _keeper: "asyncio.Task[None] | None" = None
+
+    def add(self, stream: "Stream") -> None:
+        """Count a stream that has begun, and keep it alive."""
+        if not self.streams:
+            self._keeper = asyncio.create_task(self._keep_alive())
+        self.streams.add(stream)
+
+    def remove(self, stream: "Stream") -> None:
+        """Forget a stream that has ended."""
+        self.streams.discard(stream)
+        self.ended.update(streams=1, events=stream.events, bytes=stream.sent_bytes)
+        if not self.streams and self._keeper:
+            self._keeper.cancel()
+
+    async def _keep_alive(self) -> None:
+        """Look after all streams: one timer for all of them, and no clock when they send."""
+        interval = self.settings.keep_alive / _LOOKS
+        while True:
+            await asyncio.sleep(interval)
+            for count, stream in enumerate(list(self.streams), 1):
+                stream.keep_alive()
+                if not count % _A_ROUND:
+                    await asyncio.sleep(0)
 
     async def shut_down(self, seconds: float) -> None:
         """End all open streams; leave those that take longer."""
@@ -97,7 +128,7 @@ class Stream:
         self.task = asyncio.create_task(self._run(pieces))
         # not at the end of the coroutine, which never begins if the client leaves at once
         self.task.add_done_callback(self._end)
-        self.site.streams.add(self)
+        self.site.add(self)
         if not self.connection.closed():
             drop_dead_peer(self.connection.socket, self.site.settings.keep_alive * DEAD_AFTER)
             bound_unsent(self.connection.socket)
@@ -129,10 +160,9 @@ class Stream:
         if isinstance(self.connection.error, TimeoutError):
             self._why = "client took nothing any more"
         self.connection.close()
-        self.site.streams.discard(self)
+        self.site.remove(self)
         if self.site.seats:
             self.site.seats.leave(self.caller.address)
-        self.site.ended.update(streams=1, events=self.events, bytes=self.sent_bytes)
         seconds = asyncio.get_running_loop().time() - self.started
         log_stream(self.caller.address, self.caller.uri, self._why, seconds, **self.report())
 
@@ -148,11 +178,10 @@ class Stream:
         """Send `data`, and wait until the network has taken it. Raises StreamClosedError."""
         # Shielded, since Tornado does not expect that what it will fulfil is cancelled.
         await asyncio.shield(self.connection.write(data))
-        self.sent(len(data))
+        self.sent_bytes += len(data)
 
-    def sent(self, size: int) -> None:
-        """`size` bytes have been handed to the network."""
-        self.sent_bytes += size
+    def keep_alive(self) -> None:
+        """Look, _LOOKS times in a keep-alive interval, whether the client must hear something."""
 
     @property
     def events(self) -> int:
@@ -180,7 +209,7 @@ class EventStream(Stream):
     `reader` counts the events where they do not come as pieces of one event each.
     """
 
-    __slots__ = ("_last_sent", "_timer", "reader")
+    __slots__ = ("_heard_bytes", "_send", "_silent_looks", "_unsent", "reader")
 
     def __init__(
         self,
@@ -192,52 +221,48 @@ class EventStream(Stream):
     ) -> None:
         super().__init__(site, connection, chunked, caller)
         self.reader = reader
-        if reader and chunked:
+        if reader and chunked and not connection.closed():
+            self._send = connection.socket.send
             reader.push = self._push
-        self._last_sent = self.started
-        self._timer = self._look_again()
+        self._unsent: asyncio.Future[None] | None = None
+        """Done when the connection has sent what a push has left to it."""
+        self._heard_bytes = self._silent_looks = 0
 
-    def _look_again(self) -> asyncio.TimerHandle:
-        due = self._last_sent + self.site.settings.keep_alive
-        return asyncio.get_running_loop().call_at(due, self._keep_alive)
+    def keep_alive(self) -> None:
+        """Send a comment before the stream has been silent for a whole interval.
 
-    def _keep_alive(self) -> None:
-        """Send a comment if the stream has been silent for long enough, and look again."""
-        now = asyncio.get_running_loop().time()
-        if now - self._last_sent >= self.site.settings.keep_alive:
-            self._last_sent = now
-            if not self.connection.closed() and not self.connection.writing():
-                self.connection.write(comment := self._framed(KEEP_ALIVE))
-                self.sent(len(comment))
-        self._timer = self._look_again()
+        Whatever was sent was sent up to one look before it is seen.
+        """
+        if self.sent_bytes != self._heard_bytes or self.connection.writing():
+            self._heard_bytes, self._silent_looks = self.sent_bytes, 0
+            return
+        self._silent_looks += 1
+        if self._silent_looks >= _LOOKS - 1 and not self.connection.closed():
+            self._unsent = self.connection.write(comment := self._framed(KEEP_ALIVE))
+            self.sent_bytes += len(comment)
 
-    def _push(self, chunk: bytes) -> bool:
+    def _push(self, chunk: memoryview) -> bool:
         """Hand a chunk straight to the socket, unless something else waits to be sent.
 
         That saves a task switch and a copy for each client and line. What the socket
-        does not take now waits in the stream, and the next chunk is refused.
+        does not take now waits in the connection, and the next chunk is refused.
         """
-        connection = self.connection
-        if connection.closed() or connection.writing():
+        if self._unsent and not self._unsent.done():
             return False
         try:
-            taken = connection.write_to_fd(memoryview(chunk))
+            taken = self._send(chunk)
+        except (BlockingIOError, SSLWantWriteError):
+            taken = 0
         except OSError:
-            return False  # full, or broken: whoever writes next finds out
-        if taken < len(chunk):
-            connection.write(chunk[taken:])
-        self.sent(len(chunk))
+            return False  # broken: whoever writes next finds out
+        self.sent_bytes += len(chunk)
+        self._unsent = self.connection.write(chunk[taken:]) if taken < len(chunk) else None
         return True
 
     def _end(self, task: "asyncio.Task[None]") -> None:
-        self._timer.cancel()
         if self.reader:
             self.reader.push = None
         super()._end(task)
-
-    def sent(self, size: int) -> None:
-        super().sent(size)
-        self._last_sent = asyncio.get_running_loop().time()
 
     @property
     def events(self) -> int:
