@@ -205,7 +205,7 @@ class HAProxy(Proxy):
         return {
             "bind :443": f"bind 127.0.0.1:{self.port}",
             "/etc/ssl/riacho.pem": str(self.certificate.both),
-            "log /dev/log": f"log 127.0.0.1:{self.admin_port}",
+            "log /dev/log": "log stderr",
         }
 
     def command(self, *, check: bool = False) -> list[str]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import Browser, Page, Request, expect
 
+from server.doctor import Patient, examine, start_page
 from server.jupyter import DECIDED_BY_JUPYTER, Riacho
 from server.settings import Settings
 from tests.logs import Log
@@ -359,6 +361,17 @@ def test_the_launcher_starts_a_server_of_its_own(jupyter: Jupyter, page: Page) -
     client = Client(url)
     client.wait_for(3)
     client.stop()
+
+
+def test_the_doctor_finds_jupyter_well_and_its_proxy_particular(jupyter: Jupyter) -> None:
+    def found(path: str) -> set[str]:
+        base, _ = start_page(f"http://127.0.0.1:{jupyter.port}{BASE}/{path}")
+        return {finding.name for finding in examine(Patient(base, LOGIN), 1).findings}
+
+    with ThreadPoolExecutor() as pool:
+        served, proxied = pool.map(found, ["riacho/", "riacho-server/"])
+    assert served == set()
+    assert proxied == {"accept", "compression"}
 
 
 def test_the_magic_shows_what_jupyter_streams(jupyter: Jupyter, log: Log, page: Page) -> None:
