@@ -84,6 +84,7 @@ class StreamView(ipywidgets.VBox):  # type: ignore[misc]
         """How many events without a name, as lines of a log are, have come."""
         self._token = token
         self._loop = asyncio.get_running_loop()
+        self._main = threading.get_ident()
         self._lock = threading.Lock()
         self._trouble = ""
         self._is_due = False
@@ -95,8 +96,8 @@ class StreamView(ipywidgets.VBox):  # type: ignore[misc]
         self.status = ipywidgets.Label("stopped")
         bar = ipywidgets.HBox([self.start_button, self.stop_button, *controls, self.status])
         super().__init__([bar, *children])
-        self.start_button.on_click(lambda _: self.start())
-        self.stop_button.on_click(lambda _: self.stop())
+        self.start_button.on_click(lambda _: self.call(self.start))
+        self.stop_button.on_click(lambda _: self.call(self.stop))
         when_cell_runs_again(self.close)
 
     def take(self, event: Event) -> None:
@@ -107,6 +108,16 @@ class StreamView(ipywidgets.VBox):  # type: ignore[misc]
 
         Never while `take` runs.
         """
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call in the kernel's own thread: only there are widgets touched.
+
+        Clicks come there, too, but in a thread of a subshell where the page asks for one.
+        """
+        if threading.get_ident() == self._main:
+            function()
+        else:
+            self._later(function)
 
     # --- buttons, in the kernel's own thread ------------------------------------
 
@@ -163,7 +174,7 @@ class StreamView(ipywidgets.VBox):  # type: ignore[misc]
         self._later(self._schedule)
 
     def _later(self, function: Callable[..., object], *arguments: object) -> None:
-        """Call in the kernel's own thread: only there may widgets be touched."""
+        """Call from the kernel's event loop, as soon as it can."""
         try:
             self._loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:
@@ -274,9 +285,9 @@ class LogView(StreamView):
             options=[("every line", ""), *((f"{level} and above", level) for level in LEVELS[1:])],
             description="Show",
         )
-        self.area = LineArea(self._show_anew, bound=bound)
+        self.area = LineArea(lambda: self.call(self._show_anew), bound=bound)
         super().__init__(url, [self.area], controls=[self.level], token=token)
-        self.level.observe(lambda _: self._show_anew(), "value")
+        self.level.observe(lambda _: self.call(self._show_anew), "value")
 
     @property
     def lines(self) -> list[str]:

@@ -89,6 +89,13 @@ class Jupyter(Server):
         except (OSError, ValueError):
             return False
 
+    def send(self, method: str, path: str) -> None:
+        """Ask Jupyter's own interface to change something."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection.request(method, path, headers=LOGIN)
+        assert connection.getresponse().status in (200, 204, 404)
+        connection.close()
+
     def last_activity(self) -> str:
         status = json.loads(self.get(f"{BASE}/api/status", **LOGIN)[2])
         return str(status["last_activity"])
@@ -99,6 +106,14 @@ class Jupyter(Server):
         return status == 200 and any(  # an error while one starts
             one["connections"] and one["execution_state"] == "idle" for one in json.loads(body)
         )
+
+    def kernels(self) -> list[psutil.Process]:
+        """The kernels that run."""
+        return [
+            child
+            for child in self.proc.children()
+            if not is_gone(child) and "ipykernel_launcher" in child.cmdline()
+        ]
 
     def cookie(self) -> str:
         """What a browser has after a login."""
