@@ -33,7 +33,10 @@ def requirements(lines: list[str]) -> dict[str, str]:
 
 def test_the_conda_environment_agrees_with_the_package() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    conda = requirements(environment["dependencies"])
+    *names, pip = environment["dependencies"]
+    assert pip == {"pip": ["-e ."]}
+    conda = requirements(names)
+    assert conda.pop("pip") == ""
     assert conda.pop("python") == PROJECT["requires-python"]
     assert conda.pop("coreutils") == ""  # GNU tail, which is no Python package
     extras = PROJECT["optional-dependencies"]
