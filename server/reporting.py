@@ -4,15 +4,13 @@ import json
 import logging
 import re
 import time
-from typing import Any
-from urllib.parse import unquote
 
 from tornado.web import RequestHandler
 
 STREAMS = "riacho.streams"
 """The logger that gets a line for each stream that has ended."""
 
-_TEXT = "%(asctime)s %(levelname)s %(message)s"
+_formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
 
 # in a query any character may be percent-encoded
 _TOKEN = "".join(f"(?:{char}|%{ord(char):x})" for char in "token")
@@ -24,8 +22,8 @@ _SECRETS = (
     re.compile(r"()\b2\|1:0\|[\w|:=+/-]+"),  # the cookie's value alone, as Tornado signs it
 )
 
-_LONGEST_URI = 500
-"""Characters of an address that are logged: a client may send thousands."""
+_LONGEST = 1000
+"""Characters of a message that are logged: a client may send many thousands."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,16 +39,9 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         line |= getattr(record, "facts", {})
-        if record.exc_info:
-            line["traceback"] = without_secrets(self.formatException(record.exc_info))
+        if record.exc_text:
+            line["traceback"] = record.exc_text
         return json.dumps(line)
-
-
-class TextFormatter(logging.Formatter):
-    """A line of text for each record, and a traceback if there is one."""
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802
-        return without_secrets(super().formatException(ei))
 
 
 class Throttle(logging.Filter):
@@ -73,19 +64,37 @@ class Throttle(logging.Filter):
         return True
 
 
-class _OneSafeLine(logging.Filter):
-    """Takes secrets out of whatever is logged, for other people's messages quote requests, too."""
+class Discretion(logging.Filter):
+    """Takes secrets out of whatever is logged, for other people's messages quote requests, too.
+
+    What is left of a message is one line.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        super().__init__()
+        self._token = token
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = printable(without_secrets(record.getMessage())), None
+        message = _short(printable(self.clean(record.getMessage())))
+        record.msg, record.args = message, None
+        if record.exc_info:
+            record.exc_text = self.clean(_formatter.formatException(record.exc_info))
+        facts: dict[str, object] = getattr(record, "facts", {})
+        for name, value in facts.items():
+            if isinstance(value, str):
+                facts[name] = self.clean(value)
         return True
 
+    def clean(self, text: str) -> str:
+        """`text` without the token, wherever it stands, and what looks like one."""
+        return without_secrets(text.replace(self._token, "...") if self._token else text)
 
-def configure(form: str) -> None:
-    """Set up logging for the process; `form` is "text" or "json"."""
+
+def configure(form: str, token: str | None) -> None:
+    """Set up logging for the process; `form` is "text" or "json", `token` is never logged."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter(_TEXT))
-    handler.addFilter(_OneSafeLine())
+    handler.setFormatter(JsonFormatter() if form == "json" else _formatter)
+    handler.addFilter(Discretion(token))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("sh").setLevel(logging.WARNING)
     # what clients can make others say, they can make them say without end
@@ -114,7 +123,7 @@ def log_request(handler: RequestHandler) -> None:
     client = getattr(handler, "client", request.remote_ip)  # whom a trusted proxy calls for
     level = logging.ERROR if status >= 500 else logging.INFO
     milliseconds = round(1000 * request.request_time(), 1)
-    path = _shown(request.uri or "")
+    path = _short(without_secrets(request.uri or ""))
     name = "riacho.refused" if 400 <= status < 500 else __name__
     facts = {
         "client": client,
@@ -137,7 +146,7 @@ def log_request(handler: RequestHandler) -> None:
 
 def log_stream(client: str, uri: str, why: str, seconds: float, **told: object) -> None:
     """A line for a stream that has ended: who, from where, how much, how long, and why."""
-    path = unquote(_shown(uri), errors="replace")
+    path = _short(without_secrets(uri))
     told["seconds"] = round(seconds, 1)
     logging.getLogger(STREAMS).info(
         "%s to %s: %s; %s",
@@ -149,7 +158,5 @@ def log_stream(client: str, uri: str, why: str, seconds: float, **told: object) 
     )
 
 
-def _shown(uri: str) -> str:
-    """What is logged of the address that a client asked for."""
-    uri = without_secrets(uri)
-    return uri if len(uri) <= _LONGEST_URI else f"{uri[:_LONGEST_URI]}..."
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

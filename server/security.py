@@ -121,14 +121,13 @@ class Guard:
         A page of another site can have its own name lead to our address (DNS rebinding)
         and so pass for one of ours, but it cannot choose what the browser sends here.
         An address is no name, and `localhost` leads nowhere else (RFC 6761, section 6.3).
-        A client without names, as of HTTP/1.0, is no browser.
         """
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
         name = name.lower().removesuffix(".")
-        if not host or name == "localhost" or name.endswith(".localhost") or _is_address(name):
+        if name == "localhost" or name.endswith(".localhost") or _is_address(name):
             return True
         return name in self._hosts or "*" in self._hosts
 

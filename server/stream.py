@@ -133,6 +133,9 @@ class Stream:
             drop_dead_peer(self.connection.socket, self.site.settings.keep_alive * DEAD_AFTER)
             bound_unsent(self.connection.socket)
         self.connection.set_close_callback(self._leave)
+        # What it sends after its request is nothing to us, but as long as that lies unread,
+        # nobody would see it leave. More than a buffer of it closes the connection.
+        self.connection.read_until_close()
 
     def _leave(self) -> None:
         self.task.cancel()
