@@ -31,6 +31,9 @@ from server.stream import Caller, EventStream, Site, Stream, farewell
 REFUSED_FOR = 60
 """Seconds after which a client that was refused comes back, more or less."""
 
+CHALLENGE = 'Bearer realm="riacho"'
+"""What a client has to show (RFC 6750, section 3)."""
+
 COOKIE_DAYS = 30
 """How long a browser that has shown the token is known by its cookie."""
 
@@ -64,8 +67,6 @@ class SiteHandler(RequestHandler):
     def _ask_for_token(self) -> None:
         if self.knows_token:
             return
-        # RFC 6750, section 3
-        self.set_header("WWW-Authenticate", 'Bearer realm="riacho"')
         wrong = "the token is wrong" if self._tokens() else "a token is needed"
         raise HTTPError(401, f"{wrong}: Authorization: Bearer TOKEN, or ?token=TOKEN")
 
@@ -154,6 +155,8 @@ class SiteHandler(RequestHandler):
         if isinstance(error, HTTPError) and error.log_message:
             reason = error.log_message % error.args if error.args else error.log_message
         self.set_header("Content-Type", "text/plain; charset=utf-8")
+        if status_code == 401:
+            self.set_header("WWW-Authenticate", CHALLENGE)
         self.finish(f"{reason or self._reason}\n")
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
@@ -435,6 +438,7 @@ class PageHandler(SiteHandler, StaticFileHandler):
         assert self.root
         self.set_extra_headers("")
         self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("WWW-Authenticate", CHALLENGE)
         self.finish((Path(self.root) / "login.html").read_bytes())
 
     def set_extra_headers(self, path: str) -> None:

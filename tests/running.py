@@ -23,9 +23,6 @@ PATIENCE = 30.0
 """Seconds after which a condition that has not come true is a failure."""
 
 
-_PAGES = r"  (https?://\S+:(\d+)[^\s?]*)/(\?token=\S+)? +the pages"
-
-
 def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     """Return as soon as `condition` holds; fail, saying `what`, if it does not."""
     deadline = time.monotonic() + seconds
@@ -111,6 +108,22 @@ class Server:
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def status(self, path: str, **headers: str) -> int:
+        """The status alone: bodies may never end."""
+        return self._begin(path, headers).status
+
+    def headers(self, path: str, **headers: str) -> http.client.HTTPMessage:
+        """The headers alone."""
+        return self._begin(path, headers).headers
+
+    def _begin(self, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request("GET", path, headers=headers)
+            return connection.getresponse()
         finally:
             connection.close()
 
