@@ -130,6 +130,8 @@ class Stream:
         self.task.add_done_callback(self._end)
         self.site.add(self)
         if not self.connection.closed():
+            # or each event would wait until the client has acknowledged the one before
+            self.connection.set_nodelay(True)
             drop_dead_peer(self.connection.socket, self.site.settings.keep_alive * DEAD_AFTER)
             bound_unsent(self.connection.socket)
         self.connection.set_close_callback(self._leave)

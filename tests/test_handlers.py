@@ -68,6 +68,24 @@ def test_silence_is_broken_by_comments(server: Server) -> None:
         assert client.lines == []
 
 
+def test_an_event_does_not_wait_for_the_client_to_acknowledge_the_one_before(
+    server: Server,
+) -> None:
+    """As it would with Nagle's algorithm (RFC 9293, section 3.7.4), up to 40 ms on Linux."""
+
+    def pieces() -> int:
+        count, data = 0, b""
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
+            connection.sendall(b"GET /stream-numbers?to=20&interval=0.02 HTTP/1.0\r\n\r\n")
+            while b"close" not in data:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+                data = connection.recv(65536)
+                count += 1
+        return count
+
+    assert any(pieces() > 16 for _ in range(5))
+
+
 def test_head_gives_the_headers_of_a_stream_and_no_more(server: Server) -> None:
     host = "HTTP/1.1\r\nHost: localhost\r\n\r\n"
     request = f"HEAD /stream-logs {host}GET /logs {host}"
