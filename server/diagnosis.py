@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -312,11 +313,11 @@ def judge_pace(answer: Answer) -> Iterator[Finding]:
         seen = f"all of {apart} were there {times[-1]:.1f} s after the request"
         yield Finding("stored", f"{answer.path}: {seen}")
     else:
-        late = lateness(times, INTERVAL)
-        if sum(one > INTERVAL / 2 for one in late) >= NUMBERS / 3 or max(late) > 2 * INTERVAL:
+        held = held_back(times, INTERVAL)
+        if sum(one > INTERVAL / 2 for one in held) >= NUMBERS / 3 or max(held) > 2 * INTERVAL:
             groups = bunches(times)
             came = f"came in {groups} bunches" if groups > 1 else "came at once"
-            seen = f"{apart} {came}, up to {max(late):.1f} s late"
+            seen = f"{apart} {came}, held back for up to {max(held):.1f} s"
             yield Finding("buffering", f"{answer.path}: {seen}")
         else:
             yield from judge_start(answer)
@@ -362,13 +363,15 @@ def judge_resume(answer: Answer) -> Iterator[Finding]:
         yield from judge_start(answer)
 
 
-def lateness(times: Sequence[float], interval: float) -> list[float]:
-    """By how many seconds each of `times`, meant to be `interval` apart, is late.
+def held_back(times: Sequence[float], interval: float) -> list[float]:
+    """For how many seconds, at least, each of the events that came at `times` was held back.
 
-    The two clocks need not agree: what came soonest, compared with its turn, is on time.
+    No clock of the server is needed: it may be slow, but sends none sooner than
+    `interval` after the one before. So each was sent that much before any later one came.
     """
     offsets = [time - turn * interval for turn, time in enumerate(times)]
-    return [offset - min(offsets) for offset in offsets]
+    soonest = list(accumulate(reversed(offsets), min))[::-1]
+    return [offset - least for offset, least in zip(offsets, soonest, strict=True)]
 
 
 def bunches(times: Iterable[float]) -> int:

@@ -10,12 +10,12 @@ from server.diagnosis import (
     NUMBERS,
     Answer,
     bunches,
+    held_back,
     judge_head,
     judge_pace,
     judge_resume,
     judge_silence,
     judge_start,
-    lateness,
 )
 
 HEADERS = {
@@ -35,17 +35,21 @@ LAST = ON_TIME[-1]
 
 
 @pytest.mark.parametrize(
-    ("times", "late"),
+    ("times", "held"),
     [
         ([5.0, 6.0, 7.0], [0, 0, 0]),  # the clocks need not agree
+        ([5.0, 6.5, 8.0], [0, 0, 0]),  # a server that is slow holds nothing back
         ([5.0, 6.5, 7.0], [0, 0.5, 0]),
         ([7.0, 7.0, 7.0], [2, 1, 0]),  # all at the end
         ([5.0, 7.0, 7.0, 8.0], [0, 1, 0, 0]),
+        ([5.0, 6.5, 8.5, 8.5], [0, 0, 1, 0]),
         ([], []),
     ],
 )
-def test_lateness_is_told_from_the_spacing_alone(times: list[float], late: list[float]) -> None:
-    assert lateness(times, 1.0) == late
+def test_what_is_held_back_is_told_from_the_spacing_alone(
+    times: list[float], held: list[float]
+) -> None:
+    assert held_back(times, 1.0) == held
 
 
 @pytest.mark.parametrize(
@@ -61,6 +65,7 @@ def test_a_bunch_is_what_comes_in_one_go(times: list[float], count: int) -> None
     [
         (ON_TIME, LAST, []),
         ([when + 100 for when in ON_TIME], None, []),  # WELL's first byte came in time
+        ([1.3 * when for when in ON_TIME], 1.3 * LAST, []),  # a server that is slow
         ([when + 0.1 * (turn % 2) for turn, when in enumerate(ON_TIME)], LAST, []),
         # a machine that pauses once holds two events back
         ([*ON_TIME[:4], ON_TIME[6], ON_TIME[6], *ON_TIME[6:]], LAST, []),
