@@ -29,12 +29,13 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 
 
-def servers(process: psutil.Process) -> list[psutil.Process]:
-    """The Riacho servers that it has started, and their tails."""
+def servers(process: psutil.Process, tails: bool = True) -> list[psutil.Process]:
+    """The Riacho servers that it has started, with their tails or without."""
     return [
         child
         for child in process.children(recursive=True)
-        if not is_gone(child) and (child.name() == "tail" or "server" in child.cmdline())
+        if not is_gone(child)
+        and ((tails and child.name() == "tail") or "server" in child.cmdline())
     ]
 
 
@@ -422,12 +423,14 @@ def test_the_log_viewer_is_not_impressed_by_a_flood(jupyter: Jupyter, browser: B
             expect(notebook.state(1)).to_contain_text("listening")
         assert notebook.ask(count) == "1\n"
         # and servers end with the cell that is run again
-        before_ = servers(notebook.kernel)
+        old = servers(notebook.kernel, tails=False)
         notebook.run_again("own = LocalServer")
-        wait_until(
-            lambda: len(set(servers(notebook.kernel)) - set(before_)) == 2, "a server and its tail"
-        )
-        assert len(servers(notebook.kernel)) == len(before_)
+
+        def is_replaced() -> bool:
+            now = servers(notebook.kernel, tails=False)
+            return len(now) == len(old) and len({*now} - {*old}) == 1
+
+        wait_until(is_replaced, "another server in the place of one")
 
 
 def test_coming_back_is_proved(jupyter: Jupyter, browser: Browser) -> None:
@@ -436,7 +439,7 @@ def test_coming_back_is_proved(jupyter: Jupyter, browser: Browser) -> None:
         expect(notebook.state()).to_contain_text("listening")
         facts = notebook.page.locator(".riacho-lines .fact")
         expect(facts.get_by_text("The log was rotated").first).to_be_attached()
-        [server] = [one for one in servers(notebook.kernel) if one.name() != "tail"]
+        [server] = servers(notebook.kernel, tails=False)
         server.kill()
         expect(notebook.state()).to_contain_text("reconnecting")
         notebook.execute("write(5); server.start()")
