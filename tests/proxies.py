@@ -198,7 +198,6 @@ class HAProxy(Proxy):
     file = "haproxy.cfg"
     below: ClassVar = {
         "    default_backend riacho": f"    use_backend riacho if {{ path_beg {PREFIX}/ }}",
-        "httpchk GET /healthz": f"httpchk GET {PREFIX}/healthz",
     }
 
     def places(self) -> dict[str, str]:
@@ -216,7 +215,6 @@ class Caddy(Proxy):
     file = "Caddyfile"
     below: ClassVar = {
         "\thandle {": f"\thandle {PREFIX}/* {{",
-        "health_uri /healthz": f"health_uri {PREFIX}/healthz",
     }
 
     def places(self) -> dict[str, str]:

@@ -218,6 +218,22 @@ def test_a_rolling_restart_loses_no_line(
 
 
 @KINDS
+def test_one_of_two_servers_is_enough(
+    log: Log, tmp_path: Path, certificate: Certificate, kind: type[Proxy]
+) -> None:
+    (tmp_path / "second").mkdir()
+    with (
+        running(tmp_path, log.path, *TRUSTED) as first,
+        running(tmp_path / "second", log.path, *TRUSTED) as second,
+        proxied(kind, tmp_path, certificate, first, second) as proxy,
+    ):
+        for server in (first, second):
+            server.end()
+            assert [proxy.get("/logs")[0] for _ in range(10)] == [200] * 10
+            server.start()
+
+
+@KINDS
 def test_event_source_is_told_to_come_back_when_no_server_is_up(
     log: Log, tmp_path: Path, certificate: Certificate, kind: type[Proxy]
 ) -> None:
