@@ -140,7 +140,7 @@ ILLS = {
         "events are held back",
         "Let each event pass at once.",
         (
-            "nginx: proxy_buffering off;  and nobody behind it who takes X-Accel-Buffering away",
+            "nginx: proxy_buffering off;  (it heeds X-Accel-Buffering, and takes it away)",
             "HAProxy: option http-no-delay, no http-response wait-for-body",
             "Caddy: no buffer_responses, no response_buffers",
             "Apache: ProxyPass / http://127.0.0.1:8001/ flushpackets=on",
@@ -318,6 +318,8 @@ def judge_pace(answer: Answer) -> Iterator[Finding]:
             groups = bunches(times)
             came = f"came in {groups} bunches" if groups > 1 else "came at once"
             seen = f"{apart} {came}, held back for up to {max(held):.1f} s"
+            if "x-accel-buffering" not in answer.headers:
+                seen += "; the header X-Accel-Buffering is missing"
             yield Finding("buffering", f"{answer.path}: {seen}")
         else:
             yield from judge_start(answer)

@@ -141,7 +141,8 @@ def test_the_server_hears_of_it_when_a_client_leaves(
         return int(match[1])
 
     with (
-        running(tmp_path, log.path, *TRUSTED) as server,
+        # without a keep-alive comment, whose sending would fail
+        running(tmp_path, log.path, *TRUSTED, "--keep-alive", "3600") as server,
         proxied(kind, tmp_path, certificate, server) as proxy,
     ):
         for version in ("--http1.1", "--http2"):

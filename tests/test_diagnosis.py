@@ -89,6 +89,18 @@ def test_events_come_at_their_time_or_are_held_back(
 
 
 @pytest.mark.parametrize(
+    ("headers", "end"),
+    [({}, "; the header X-Accel-Buffering is missing"), ({"x-accel-buffering": "no"}, " 2.2 s")],
+)
+def test_a_proxy_that_was_not_asked_to_pass_events_on_is_told_apart(
+    headers: dict[str, str], end: str
+) -> None:
+    answer = replace(WELL, headers={**HEADERS, **headers}, frames=numbers([LAST] * NUMBERS))
+    [finding] = judge_pace(answer)
+    assert finding.seen.endswith(end)
+
+
+@pytest.mark.parametrize(
     ("first_byte", "status", "names"),
     [
         (0.01, 200, []),
