@@ -234,7 +234,11 @@ def launcher() -> dict[str, Any]:
     """The icon in the launcher: jupyter-server-proxy starts a server and stands before it."""
     return {
         # -P: a user's own server.py in the directory must not be taken for this package
-        "command": [sys.executable, "-P", "-m", "server", "--port", "{port}"],
+        # --pid: it ends with Jupyter, even when that is killed
+        "command": [
+            *(sys.executable, "-P", "-m", "server"),
+            *("--port", "{port}", "--pid", str(os.getpid())),
+        ],
         "timeout": 30,
         "update_last_activity": False,
         "new_browser_tab": False,

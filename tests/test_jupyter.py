@@ -488,6 +488,18 @@ def test_the_demo_ends_with_jupyter(tmp_path: Path, number: int) -> None:
         jupyter.process.kill()
 
 
+def test_the_launcher_s_server_ends_with_a_jupyter_that_is_killed(tmp_path: Path) -> None:
+    jupyter = Jupyter(tmp_path, "server")
+    try:
+        assert jupyter.get(f"{BASE}/riacho-server/", **LOGIN)[0] == 200
+        family = jupyter.proc.children(recursive=True)
+        assert len(family) == 3  # a tail for Jupyter's own stream, a server and its tail
+    finally:
+        jupyter.kill()
+        jupyter.terminal.close()
+    wait_until(lambda: all(map(is_gone, family)), "the processes it started end")
+
+
 @pytest.mark.parametrize(
     ("option", "why"),
     [

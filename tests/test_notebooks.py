@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import psutil
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from nbclient.client import NotebookClient
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from server.widgets import INTERVAL
 from tests.running import PATIENCE, is_gone, wait_until
@@ -29,13 +28,12 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 
 
-def servers(process: psutil.Process, tails: bool = True) -> list[psutil.Process]:
-    """The Riacho servers that it has started, with their tails or without."""
+def servers(process: psutil.Process) -> list[psutil.Process]:
+    """The Riacho servers that it has started, and their tails."""
     return [
         child
         for child in process.children(recursive=True)
-        if not is_gone(child)
-        and ((tails and child.name() == "tail") or "server" in child.cmdline())
+        if not is_gone(child) and (child.name() == "tail" or "server" in child.cmdline())
     ]
 
 
@@ -186,7 +184,7 @@ class Notebook:
     def __init__(self, jupyter: Jupyter, page: Page, name: str) -> None:
         self.jupyter = jupyter
         self.page = page
-        self.batches: list[dict[str, Any]] = []
+        self.batches: list[datetime] = []
         page.on("websocket", lambda socket: socket.on("framereceived", self._note_batch))
         page.goto(
             f"http://127.0.0.1:{jupyter.port}{BASE}/lab/tree/notebooks/{name}.ipynb"
@@ -251,10 +249,18 @@ class Notebook:
         assert match
         return int(match[1].replace(",", ""))
 
-    def lines(self, number: int = 0, kind: str = "") -> list[str]:
+    def area(self, number: int = 0) -> Locator:
+        return self.page.locator(".riacho-lines").nth(number)
+
+    def lines(self, number: int = 0) -> list[str]:
         """The lines in an area, without the facts."""
-        area = self.page.locator(".riacho-lines").nth(number)
-        return area.locator(f"div{kind}:not(.fact)").all_text_contents()
+        return self.area(number).locator("div:not(.fact)").all_text_contents()
+
+    def screenshot(self, name: str) -> None:
+        """To be looked at."""
+        self.button("Start").evaluate("button => button.scrollIntoView({block: 'center'})")
+        expect(self.button("Stop")).to_be_in_viewport()
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
     def wait_for_more(self, number: int = 0, more: int = 3) -> None:
         before = self.count(number)
@@ -266,7 +272,7 @@ class Notebook:
         if '"method": "custom"' in text and '"lines"' in text:
             found = re.search(r'"date": ?"([^"]+)"', text)
             assert found
-            self.batches.append({"date": found[1], "size": len(text)})
+            self.batches.append(datetime.fromisoformat(found[1]))
 
     @property
     def kernel(self) -> psutil.Process:
@@ -285,12 +291,18 @@ class Notebook:
             client.stop_channels()
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One browser for all notebooks: it keeps Lab's scripts in its cache."""
+    with browser.new_context(locale="en-US", viewport={"width": 1200, "height": 900}) as context:
+        yield context
+
+
 @contextmanager
-def opened(jupyter: Jupyter, browser: Browser, name: str) -> Iterator[Notebook]:
+def opened(jupyter: Jupyter, context: BrowserContext, name: str) -> Iterator[Notebook]:
     """A notebook that has been run; in the end its kernel is restarted and leaves nothing."""
     errors: list[str] = []
-    with browser.new_context(locale="en-US", viewport={"width": 1200, "height": 900}) as context:
-        page = context.new_page()
+    with context.new_page() as page:
         page.on("pageerror", lambda error: errors.append(str(error)))
         try:
             notebook = Notebook(jupyter, page, name)
@@ -327,8 +339,8 @@ def listening(processes: Iterable[psutil.Process]) -> set[int]:
     return ports
 
 
-def test_the_numbers_start_stop_and_go_on(jupyter: Jupyter, browser: Browser) -> None:
-    with opened(jupyter, browser, "02_numbers") as notebook:
+def test_the_numbers_start_stop_and_go_on(jupyter: Jupyter, context: BrowserContext) -> None:
+    with opened(jupyter, context, "02_numbers") as notebook:
         state = notebook.state()
         expect(state).to_contain_text("stopped")
         for _ in range(2):
@@ -348,113 +360,105 @@ def test_the_numbers_start_stop_and_go_on(jupyter: Jupyter, browser: Browser) ->
         expect(state).to_contain_text("stopped")
         # as many numbers as the last one says: none was lost, none came twice
         assert notebook.ask("print(numbers.number)") == f"{notebook.count()}\n"
-        notebook.page.screenshot(path=SCREENSHOTS / "lab-numbers.png")
+        notebook.screenshot("lab-numbers")
 
 
-def test_the_log_viewer_shows_a_level_and_above_and_survives_the_server(
-    jupyter: Jupyter, browser: Browser
-) -> None:
-    with opened(jupyter, browser, "03_logs") as notebook:
-        page, state = notebook.page, notebook.state()
-        notebook.button("Start").click()
-        expect(state).to_contain_text("listening")
-        notebook.wait_for_more(more=15)
-        notebook.show("INFO and above")
-        expect(page.locator(".riacho-lines").first.locator(".debug")).to_have_count(0)
-        assert any("INFO" in line for line in notebook.lines())
-        notebook.show("every line")
-        expect(page.locator(".riacho-lines").first.locator(".debug")).not_to_have_count(0)
-
-        notebook.button("Stop").click()
-        expect(state).to_contain_text("stopped")
-        before = notebook.lines()
-        notebook.execute("server.kill()")
-        notebook.button("Start").click()
-        expect(state).to_contain_text("reconnecting")
-        assert notebook.lines() == before
-        notebook.execute("server.start()")
-        expect(state).to_contain_text("listening")
-        notebook.wait_for_more()
-        page.locator(".riacho-lines").first.scroll_into_view_if_needed()
-        page.screenshot(path=SCREENSHOTS / "lab-logs.png")
-
-        # each line that was ever written, from the first one that was shown
-        notebook.button("Stop").click()
-        expect(state).to_contain_text("stopped")
-        shown = notebook.lines()
-        written = notebook.ask("print(server.log.read_text(), end='')").splitlines()
-        first = written.index(shown[0])
-        assert written[first : first + len(shown)] == shown
+def test_the_log_viewer(jupyter: Jupyter, context: BrowserContext) -> None:
+    with opened(jupyter, context, "03_logs") as notebook:
+        a_level_hides_what_is_below(notebook)
+        it_goes_on_when_the_server_comes_back(notebook)
+        a_flood_comes_in_few_messages(notebook)
+        what_a_cell_began_ends_when_it_is_run_again(notebook)
 
 
-def test_the_log_viewer_is_not_impressed_by_a_flood(jupyter: Jupyter, browser: Browser) -> None:
-    with opened(jupyter, browser, "03_logs") as notebook:
-        page = notebook.page
-        traceback = [line for line in notebook.lines(1) if "Traceback" in line]
-        assert traceback == ["Traceback (most recent call last):"]
-        assert all("INFO" not in line for line in notebook.lines(1))
-        notebook.show("every line", 1)
-        before, notebook.batches = notebook.count(1), []
-        page.evaluate("""() => {
-            window.longest = 0;
-            let last = performance.now();
-            const step = now => {
-                window.longest = Math.max(window.longest, now - last);
-                last = now;
-                requestAnimationFrame(step);
-            };
-            requestAnimationFrame(step);
-        }""")
-        notebook.execute("worst = await flood(seconds=3, lines_per_second=5000)")
-        wait_until(lambda: notebook.count(1) == before + 15_000, "all lines")
-        expect(page.locator(".riacho-lines").nth(1).locator("div").last).to_have_text(
-            "INFO - line 99 of turn 149"
-        )
-        assert len(notebook.lines(1)) == 1000
-        dates = [datetime.fromisoformat(batch["date"]) for batch in notebook.batches]
-        seconds = (dates[-1] - dates[0]).total_seconds()
-        assert len(dates) <= seconds / INTERVAL * 1.1 + 2
-
-        # the view that is run again ends before the next one begins
-        count = "import threading; print([t.name for t in threading.enumerate()].count('riacho'))"
-        assert notebook.ask(count) == "1\n"
-        for _ in range(2):
-            notebook.run_again("errors.start()")
-            expect(notebook.state(1)).to_contain_text("listening")
-        assert notebook.ask(count) == "1\n"
-        # and servers end with the cell that is run again
-        old = servers(notebook.kernel, tails=False)
-        notebook.run_again("own = LocalServer")
-
-        def is_replaced() -> bool:
-            now = servers(notebook.kernel, tails=False)
-            return len(now) == len(old) and len({*now} - {*old}) == 1
-
-        wait_until(is_replaced, "another server in the place of one")
+def a_level_hides_what_is_below(notebook: Notebook) -> None:
+    notebook.button("Start").click()
+    expect(notebook.state()).to_contain_text("listening")
+    notebook.wait_for_more(more=15)
+    debug = notebook.area().locator(".debug")
+    expect(debug).not_to_have_count(0)
+    notebook.show("INFO and above")
+    expect(debug).to_have_count(0)
+    assert any("INFO" in line for line in notebook.lines())
+    notebook.show("every line")
+    expect(debug).not_to_have_count(0)
+    # the second view shows errors only, with what belongs to them
+    assert "Traceback (most recent call last):" in notebook.lines(1)
+    assert all("INFO" not in line for line in notebook.lines(1))
 
 
-def test_coming_back_is_proved(jupyter: Jupyter, browser: Browser) -> None:
-    with opened(jupyter, browser, "04_coming_back") as notebook:
+def it_goes_on_when_the_server_comes_back(notebook: Notebook) -> None:
+    state = notebook.state()
+    notebook.button("Stop").click()
+    expect(state).to_contain_text("stopped")
+    before = notebook.lines()
+    notebook.execute("server.kill()")
+    notebook.button("Start").click()
+    expect(state).to_contain_text("reconnecting")
+    assert notebook.lines() == before
+    notebook.execute("server.start()")
+    expect(state).to_contain_text("listening")
+    notebook.wait_for_more()
+    notebook.screenshot("lab-logs")
+    notebook.button("Stop").click()
+    expect(state).to_contain_text("stopped")
+    # each line that was ever written, from the first one that was shown
+    shown = notebook.lines()
+    written = notebook.ask("print(server.log.read_text(), end='')").splitlines()
+    first = written.index(shown[0])
+    assert written[first : first + len(shown)] == shown
+
+
+def a_flood_comes_in_few_messages(notebook: Notebook) -> None:
+    notebook.show("every line", 1)
+    before, notebook.batches = notebook.count(1), []
+    notebook.execute("worst = await flood(seconds=2, lines_per_second=5000)")
+    expect(notebook.area(1).locator("div").last).to_have_text("INFO - line 99 of turn 99")
+    assert notebook.count(1) == before + 10_000
+    assert len(notebook.lines(1)) == 1000
+    seconds = (notebook.batches[-1] - notebook.batches[0]).total_seconds()
+    assert len(notebook.batches) <= seconds / INTERVAL * 1.1 + 2
+
+
+def what_a_cell_began_ends_when_it_is_run_again(notebook: Notebook) -> None:
+    count = "import threading; print([t.name for t in threading.enumerate()].count('riacho'))"
+    assert notebook.ask(count) == "1\n"
+    notebook.run_again("errors.start()")
+    expect(notebook.state(1)).to_contain_text("listening, 10 lines")  # those from before
+    assert notebook.ask(count) == "1\n"
+    before = set(servers(notebook.kernel))
+    assert len(before) == 4  # two servers with their tails
+    notebook.run_again("own = LocalServer")
+
+    def one_is_new() -> bool:
+        now = set(servers(notebook.kernel))
+        return len(now) == 4 and len(now & before) == 2
+
+    wait_until(one_is_new, "a new server and its tail instead of the old ones")
+
+
+def test_coming_back_is_proved(jupyter: Jupyter, context: BrowserContext) -> None:
+    with opened(jupyter, context, "04_coming_back") as notebook:
         expect(notebook.page.get_by_text("0 missing, 0 doubled, in order: True")).to_be_visible()
         expect(notebook.state()).to_contain_text("listening")
         facts = notebook.page.locator(".riacho-lines .fact")
         expect(facts.get_by_text("The log was rotated").first).to_be_attached()
-        [server] = servers(notebook.kernel, tails=False)
+        [server] = [one for one in servers(notebook.kernel) if one.name() != "tail"]
         server.kill()
         expect(notebook.state()).to_contain_text("reconnecting")
         notebook.execute("write(5); server.start()")
         expect(notebook.state()).to_contain_text("listening")
         expect(notebook.page.locator(".riacho-lines > div").last).to_have_text("line 1416")
         assert notebook.lines()[-6:] == [f"line {number}" for number in range(1411, 1417)]
-        notebook.page.screenshot(path=SCREENSHOTS / "lab-coming-back.png")
+        notebook.screenshot("lab-coming-back")
 
 
 BARS = """[...document.querySelectorAll('.plot-container .bars .point path')].map(
     bar => Math.round(bar.getBBox().height)).filter(height => height > 0)"""
 
 
-def test_the_plot_moves_without_being_drawn_anew(jupyter: Jupyter, browser: Browser) -> None:
-    with opened(jupyter, browser, "05_live_plot") as notebook:
+def test_the_plot_moves_without_being_drawn_anew(jupyter: Jupyter, context: BrowserContext) -> None:
+    with opened(jupyter, context, "05_live_plot") as notebook:
         page = notebook.page
         svg = page.locator(".plot-container svg.main-svg").first
         svg.evaluate("svg => svg.dataset.mark = 'the first'")
@@ -462,7 +466,7 @@ def test_the_plot_moves_without_being_drawn_anew(jupyter: Jupyter, browser: Brow
         assert before
         notebook.button("Start").click()
         page.wait_for_function(f"count => {BARS}.length > count + 5", arg=len(before))
-        page.screenshot(path=SCREENSHOTS / "lab-plot.png")
+        notebook.screenshot("lab-plot")
         expect(svg).to_have_attribute("data-mark", "the first")
         notebook.button("Stop").click()
         expect(notebook.state()).to_contain_text("stopped")
