@@ -25,9 +25,10 @@ class LocalServer:
     """`python -m server` on this machine, until `stop` or the end of this process.
 
     `log` is the log to stream, None for the demo's; `options` are those of the command
-    line, as in `LocalServer("app.log", "--retry", 100)`. Without `directory` it runs in a new
-    one, which goes with it. In a notebook it also ends when its cell is run again, unless
-    `ends_with_cell` is false. Raises StartError, with what the server says, if it does not start.
+    line, as in `LocalServer("app.log", "--retry", 100)`. It runs in `directory`: by default in
+    this one, and for the demo in a new one, which goes with it. In a notebook it also ends when
+    its cell is run again, unless `ends_with_cell` is false. Raises StartError, with what the
+    server says, if it does not start.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class LocalServer:
         directory: str | Path | None = None,
         ends_with_cell: bool = True,
     ) -> None:
-        if directory is None:
+        if directory is None and log is not None:
+            directory = Path.cwd()
+        elif directory is None:
             directory = tempfile.mkdtemp(prefix="riacho-")
             weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self.directory = Path(directory)

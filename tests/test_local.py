@@ -28,6 +28,18 @@ def test_without_a_log_it_streams_the_demo_s_from_a_directory_that_goes_with_it(
     assert not directory.exists()
 
 
+def test_a_log_is_looked_for_where_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app.log").write_text("one\n")
+    monkeypatch.chdir(tmp_path)
+    with LocalServer("app.log") as server:
+        assert next(iter(follow(f"{server.url}/stream-logs"))).data == "one"
+        assert server.log == tmp_path / "app.log"
+    del server
+    assert (tmp_path / "app.log").exists()
+
+
 def test_it_comes_back_on_the_same_port(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_text("one\n")
     with LocalServer("app.log", "--retry", 10, directory=tmp_path) as server:

@@ -139,6 +139,7 @@ def test_lines_without_a_level_stay_with_the_line_before_them(tmp_path: Path, lo
 def test_a_flood_of_one_level_leaves_the_others_in_place(tmp_path: Path, log: Path) -> None:
     async def test(server: Server, view: LogView, sent: list[Any]) -> None:
         view.start()
+        await until(lambda: view.state == "listening", "the stream")
         for turn in range(30):
             write(log, f"ERROR {turn}", *(f"INFO {turn}" for _ in range(20)))
         await until(lambda: view.count == 30 * 21, "the lines")
