@@ -399,8 +399,8 @@ async def _pieces(log: LogFile, start: int, end: int) -> AsyncIterator[bytes]:
 class PageHandler(SiteHandler, StaticFileHandler):
     """The pages, and the files they need.
 
-    A page that is opened with the token in its address moves it into a cookie at once,
-    and is then loaded without it.
+    A page that a browser opens with the token in its address moves it into a cookie at
+    once, and is then loaded without it.
     """
 
     def prepare(self) -> Awaitable[None] | None:
@@ -410,26 +410,31 @@ class PageHandler(SiteHandler, StaticFileHandler):
         prepared = super().prepare()
         guard = self.site.guard
         if is_page and guard and guard.has_token:
-            if self.get_query_arguments("token"):
+            accepted = self.request.headers.get("Accept", "")
+            if self.get_query_arguments("token") and "text/html" in accepted:
                 self._move_token_into_cookie(guard)
             elif "Authorization" in self.request.headers:  # from the login page
                 self.give_cookie(guard)
         return prepared
 
     def _move_token_into_cookie(self, guard: Guard) -> None:
+        """Answer with the cookie, and with the address to load instead.
+
+        A redirect would do, but Chromium's history shows the addresses from which it was
+        redirected. It hides those that are not found. And a refresh is our own doing,
+        after which it sends a cookie that is SameSite=Strict, while a redirect counts as
+        part of the visit, which another site may have begun.
+        """
         self.give_cookie(guard)
         query = urlencode(
             [(name, value) for name, value in parse_qsl(self.request.query) if name != "token"]
         )
         page = self.request.path.rpartition("/")[2] or "./"
-        address = f"{page}?{query}" if query else page
-        if self.request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
-            # The browser counts a redirect as part of the visit that another site began,
-            # and would not send a cookie that is SameSite=Strict. A refresh is our own.
-            self.set_header("Refresh", f"0; url={address}")
-            self.finish()
-        else:
-            self.redirect(address, status=303)
+        self.set_status(404)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Refresh", f"0; url={page}?{query}" if query else f"0; url={page}")
+        self.finish("<!doctype html><title>Riacho</title>")  # without, it shows an error
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         if status_code != 401 or "text/html" not in self.request.headers.get("Accept", ""):
