@@ -45,19 +45,20 @@ class JsonFormatter(logging.Formatter):
 
 
 class Throttle(logging.Filter):
-    """Lets one record of each level pass in a second, and says how many it held back."""
+    """Lets one record of each level pass in so many seconds, and says how many it held back."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 1) -> None:
         super().__init__()
-        self._next: dict[int, float] = {}
+        self.seconds = seconds
+        self._passed: dict[int, float] = {}
         self._held: dict[int, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         now, level = time.monotonic(), record.levelno
-        if now < self._next.get(level, 0):
+        if now - self._passed.get(level, -float("inf")) < self.seconds:
             self._held[level] = self._held.get(level, 0) + 1
             return False
-        self._next[level] = now + 1
+        self._passed[level] = now
         held = self._held.pop(level, 0)
         if held:
             record.msg, record.args = f"{record.getMessage()} (and {held} more like it)", None
