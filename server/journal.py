@@ -1,9 +1,10 @@
 """The shared recent past of a log in memory: encoded once, read by every client."""
 
 import asyncio
+import time
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from server.event import END, Event
 from server.generation import Block, Cursor, gap
@@ -17,8 +18,8 @@ _ENOUGH = 256 * 1024
 _READINGS = 32
 """How many reads from disk are kept for clients that want the same: about 5 MB."""
 
-_A_ROUND = 200
-"""How many clients are handed new frames in one round of the event loop."""
+_A_ROUND = 0.004
+"""Seconds for which clients are handed new frames in one round of the event loop."""
 
 Push = Callable[[memoryview], bool]
 """Takes frames, as one HTTP chunk, at once: True, or leaves them all: False."""
@@ -40,7 +41,7 @@ class Reader:
         self.events = 0
         """How many it has got."""
         self.more: asyncio.Future[None] | None = None
-        """Done when there is more to read; None if it does not wait for that."""
+        """Its turn, when there is more to read; None if it does not wait for that."""
 
 
 class Journal:
@@ -143,7 +144,8 @@ class Journal:
             while self._is_live(reader.cursor):
                 await self._wait(reader)
             cursor = reader.cursor
-        await self._turns.take()
+        else:
+            await self._turns.take()
         _, frames, reader.cursor, events = await self._next(cursor)
         reader.events += events
         return frames, reader.cursor
@@ -223,21 +225,23 @@ class Journal:
         self._news.set()
 
     async def _hand_out(self) -> None:
-        """Push what is new to those who wait, for ever; wake those who cannot take it now.
+        """Push what is new to those who wait, for ever; those who cannot take it get a turn.
 
         Many clients take several rounds of the event loop. What comes meanwhile reaches
         those who come late in the same chunk.
         """
         while await self._news.wait():
             self._news.clear()
-            waiting = list(self._waiting)
-            for start in range(0, len(waiting), _A_ROUND):
-                if start:
-                    await asyncio.sleep(0)
-                self._push(waiting[start : start + _A_ROUND])
+            waiting = iter(list(self._waiting))
+            while not self._push(waiting):
+                await asyncio.sleep(0)
 
-    def _push(self, readers: list[Reader]) -> None:
-        """Push each of them what follows its cursor, which is the same for nearly all."""
+    def _push(self, readers: Iterator[Reader]) -> bool:
+        """Push each of them what follows its cursor, which is the same for nearly all.
+
+        False if it was time for others before the last of them.
+        """
+        until = time.monotonic() + _A_ROUND
         before, news, chunk = None, None, memoryview(b"")
         for reader in readers:
             if reader.more is None:
@@ -251,8 +255,11 @@ class Journal:
                 reader.cursor = news.after
                 reader.events += news.events
             else:
-                reader.more.set_result(None)
+                self._turns.add(reader.more)
                 reader.more = None
+            if time.monotonic() > until:
+                return False
+        return True
 
     def _news_after(self, cursor: Cursor | None) -> Block | None:
         """All that follows `cursor`, if that is in memory and not much."""

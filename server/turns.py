@@ -13,18 +13,21 @@ _A_ROUND = 16
 
 
 class Turns:
-    """A queue for tasks of about a tenth of a millisecond."""
+    """A queue for what takes about a tenth of a millisecond each."""
 
     def __init__(self) -> None:
         self._queue: deque[asyncio.Future[None]] = deque()
 
-    async def take(self) -> None:
-        """Wait for a turn, in the next round of the event loop at the earliest."""
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
+    def add(self, turn: asyncio.Future[None]) -> None:
+        """Let `turn` be done when it is its turn: in the next round at the earliest."""
         if not self._queue:
-            loop.call_soon(self._begin_round)
+            turn.get_loop().call_soon(self._begin_round)
         self._queue.append(turn)
+
+    async def take(self) -> None:
+        """Wait for a turn."""
+        turn = asyncio.get_running_loop().create_future()
+        self.add(turn)
         await turn
 
     def _begin_round(self) -> None:
