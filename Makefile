@@ -9,9 +9,11 @@ BIN := $(VENV)/bin
 
 # what the tests use beside Python packages: command=Debian package
 TEST_TOOLS := chromium=chromium curl=curl logrotate=logrotate ip=iproute2 openssl=openssl \
-  nginx=nginx haproxy=haproxy caddy=caddy systemd-analyze=systemd
+  nginx=nginx haproxy=haproxy caddy=caddy systemd-analyze=systemd strace=strace
+# what the benchmarks use
+BENCH_TOOLS := gcc=build-essential openssl=openssl
 
-.PHONY: serve test check bench test-tools clean
+.PHONY: serve test check bench test-tools bench-tools clean
 
 serve: $(VENV)/.serve
 	$(BIN)/python -m server $(ARGS)
@@ -24,8 +26,8 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.fanout $(ARGS)
+bench: $(VENV)/.dev bench-tools
+	$(BIN)/python -m benchmarks $(ARGS)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { \
@@ -41,9 +43,11 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	touch $@ $(VENV)/.serve
 
 # Installed only where missing: most machines have them. Daemons are not started.
-test-tools:
+test-tools: TOOLS := $(TEST_TOOLS)
+bench-tools: TOOLS := $(BENCH_TOOLS)
+test-tools bench-tools:
 	@. tests/as_root.sh; missing=""; PATH="$$PATH:/usr/sbin"; \
-	for tool in $(TEST_TOOLS); do \
+	for tool in $(TOOLS); do \
 	  command -v $${tool%%=*} >/dev/null || missing="$$missing $${tool##*=}"; \
 	done; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \

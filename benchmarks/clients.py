@@ -5,10 +5,13 @@ clients keep what they get, and when the load is over it is checked frame by fra
 """
 
 import re
+import resource
 import select
 import socket
+import ssl
 import time
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from multiprocessing.connection import Connection
@@ -17,7 +20,7 @@ from urllib.parse import urlsplit
 MARKER = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 2
 """How each line ends. Bytes are searched the faster the longer what is looked for."""
 
-SAMPLES = 10
+SAMPLES = 20
 """How many of the clients keep what they get."""
 
 CONNECT_TIMEOUT = 30.0
@@ -26,9 +29,12 @@ CONNECT_TIMEOUT = 30.0
 EXTRA = 0.1
 """Seconds for which the clients listen on when they have everything: is a line doubled?"""
 
+_IN_FLIGHT = 50
+"""Connections that are asked for before the first of them has to be answered."""
+
 _READ_SIZE = 256 * 1024
 _CARRY = len(MARKER) - 1
-_LINE = re.compile(rb"\ndata: (\d+) (\d+) ")
+_LINE = re.compile(rb"\ndata: ?(\d+) (\d+) ")
 
 
 def line(number: int, length: int) -> bytes:
@@ -56,20 +62,32 @@ class Received:
     problem: str
 
 
+def connect(url: str) -> socket.socket:
+    """A connection over which `url` has been asked for; with TLS, any certificate will do."""
+    parts = urlsplit(url)
+    connection = socket.create_connection(
+        (parts.hostname, parts.port or 80), timeout=CONNECT_TIMEOUT
+    )
+    if parts.scheme == "https":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = context.wrap_socket(connection)
+    connection.sendall(
+        f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        "Accept: text/event-stream\r\n\r\n".encode()
+    )
+    return connection
+
+
 class _Client:
     """A connection, and how many events have come over it."""
 
-    __slots__ = ("carry", "kept", "seen", "socket")
+    __slots__ = ("carry", "kept", "pending", "seen", "socket")
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self.socket = socket.create_connection(
-            (parts.hostname, parts.port or 80), timeout=CONNECT_TIMEOUT
-        )
-        self.socket.sendall(
-            f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-            "Accept: text/event-stream\r\n\r\n".encode()
-        )
+        self.socket = connect(url)
+        self.pending: Callable[[], int] = getattr(self.socket, "pending", lambda: 0)
+        """How many bytes are decrypted and not yet read."""
         self.carry = bytes(_CARRY)
         """The last bytes that came."""
         self.seen = 0
@@ -94,10 +112,13 @@ class Crowd:
 
     def __init__(self, url: str, clients: int) -> None:
         self._epoll = select.epoll()
-        everyone = [_Client(url) for _ in range(clients)]
-        for client in everyone:
-            client.await_first_bytes()
-            self._epoll.register(client.socket, select.EPOLLIN)
+        everyone: list[_Client] = []
+        for start in range(0, clients, _IN_FLIGHT):
+            some = [_Client(url) for _ in range(start, min(clients, start + _IN_FLIGHT))]
+            for client in some:
+                client.await_first_bytes()
+                self._epoll.register(client.socket, select.EPOLLIN)
+            everyone += some
         self._clients = {client.socket.fileno(): client for client in everyone}
         self._samples = everyone[:: max(1, clients // SAMPLES)]
 
@@ -137,14 +158,17 @@ class Crowd:
         waiting = len(self._clients)
         closed = 0
         while waiting and (left := deadline - time.monotonic()) > 0:
-            for descriptor, _ in self._epoll.poll(left):
-                client = self._clients[descriptor]
+            ready = [self._clients[descriptor] for descriptor, _ in self._epoll.poll(left)]
+            while ready:
+                client = ready.pop()
                 try:
                     size = client.socket.recv_into(place)
+                except ssl.SSLWantReadError:
+                    continue
                 except ConnectionError:
                     size = 0
                 if not size:
-                    self._epoll.unregister(descriptor)
+                    self._epoll.unregister(client.socket)
                     closed += 1
                     waiting -= client.seen < lines
                     continue
@@ -156,6 +180,8 @@ class Crowd:
                     client.kept.append((time.monotonic_ns(), bytes(place[:size])))
                 waiting -= client.seen < lines <= seen
                 client.seen = seen
+                if client.pending():
+                    ready.append(client)
         return closed, time.monotonic_ns()
 
 
@@ -172,6 +198,8 @@ def _check(received: list[tuple[int, bytes]]) -> tuple[list[int], list[float]]:
 
 def work(pipe: Connection, url: str, clients: int) -> None:
     """What the process of the load generator does: connect, then receive load after load."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
         crowd = Crowd(url, clients)
     except OSError as error:
@@ -180,3 +208,24 @@ def work(pipe: Connection, url: str, clients: int) -> None:
     pipe.send("")
     while order := pipe.recv():
         pipe.send(crowd.receive(*order))
+
+
+def replay(pipe: Connection, url: str, lines: int) -> None:
+    """What the process of one client does that reads `lines` lines as fast as it can.
+
+    It says when it has begun, and then how many seconds it took, or what went wrong.
+    """
+    client = _Client(url)
+    start = time.monotonic()
+    pipe.send(None)
+    buffer = bytearray(_CARRY + _READ_SIZE)
+    place = memoryview(buffer)[_CARRY:]
+    seen = 0
+    while seen < lines:
+        size = client.socket.recv_into(place)
+        if not size:
+            pipe.send("the server closed the connection")
+            return
+        seen += buffer.count(MARKER, 0, _CARRY + size)
+        buffer[:_CARRY] = buffer[size : size + _CARRY]
+    pipe.send(time.monotonic() - start)

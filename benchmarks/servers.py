@@ -1,16 +1,22 @@
 """The servers under test: each a process of its own, whose CPU time and memory are read."""
 
 import re
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
+
+from benchmarks.clients import connect
+from benchmarks.peers.nchan import MODULE
+
+HERE = Path(__file__).parent
+PEERS_DIRECTORY = HERE / "peers"
+FLOOR = HERE.parent / "build" / "floor"
 
 
 @dataclass(frozen=True)
@@ -18,18 +24,59 @@ class Peer:
     """A server: its name, the command that serves the file LOG, and what to ask for."""
 
     name: str
-    module: str
+    command: tuple[str, ...]
     options: tuple[str, ...] = ()
     path: str = "/"
+    prepare: Callable[[], None] = lambda: None
+    """Sets up what it needs. Raises OSError or CalledProcessError where that cannot be had."""
 
 
-RIACHO = Peer("Riacho", "server", ("--port", "0", "--no-log-writer"), "/stream-logs?backlog=0")
+def _compile_floor() -> None:
+    source = HERE / "floor.c"
+    if FLOOR.exists() and FLOOR.stat().st_mtime > source.stat().st_mtime:
+        return
+    FLOOR.parent.mkdir(exist_ok=True)
+    command = ["gcc", "-O2", "-Wall", "-Wextra", "-o", str(FLOOR), str(source)]
+    subprocess.run(command, check=True)
+
+
+def _install_better_sse() -> None:
+    if not (PEERS_DIRECTORY / "node_modules" / "better-sse").is_dir():
+        options = ("--silent", "--no-audit", "--no-fund", "--no-package-lock")
+        subprocess.run(["npm", "install", *options], cwd=PEERS_DIRECTORY, check=True)
+
+
+def _look_for_nchan() -> None:
+    if not MODULE.exists():
+        raise OSError("apt-get install libnginx-mod-nchan")
+
+
+def _module(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name)
+
+
+RIACHO = Peer(
+    "Riacho", _module("server"), ("--port", "0", "--no-log-writer"), "/stream-logs?backlog=0"
+)
+WATCHED = Peer(RIACHO.name, _module("benchmarks.peers.watched"), path=RIACHO.path)
+C_FLOOR = Peer("floor: C, epoll and send", (str(FLOOR),), prepare=_compile_floor)
+TLS_FLOOR = Peer("floor: bare blocking sockets", _module("benchmarks.peers.blaster"))
+SSE_STARLETTE = Peer(
+    "sse-starlette, uvicorn, uvloop", _module("benchmarks.peers.sse_starlette_app")
+)
 
 PEERS = (
     RIACHO,
-    Peer("sse-starlette, uvicorn, uvloop", "benchmarks.peers.sse_starlette_app"),
-    Peer("aiohttp-sse, uvloop", "benchmarks.peers.aiohttp_sse_app"),
-    Peer("floor: bare blocking sockets", "benchmarks.peers.blaster"),
+    C_FLOOR,
+    Peer("nginx nchan", _module("benchmarks.peers.nchan"), prepare=_look_for_nchan),
+    Peer(
+        "better-sse, Node",
+        ("node", str(PEERS_DIRECTORY / "better_sse.mjs")),
+        prepare=_install_better_sse,
+    ),
+    Peer("aiohttp-sse, uvloop", _module("benchmarks.peers.aiohttp_sse_app")),
+    SSE_STARLETTE,
+    Peer("FastAPI, uvicorn, uvloop", _module("benchmarks.peers.fastapi_app")),
 )
 
 
@@ -45,7 +92,7 @@ class Server:
 
     def cpu(self) -> float:
         """CPU time so far, user and system, in seconds."""
-        return sum(sum(process.cpu_times()[:4]) for process in self._family())
+        return sum(_cpu_time(process.pid) for process in self._family())
 
     def memory(self) -> int:
         """Resident memory in bytes."""
@@ -53,10 +100,7 @@ class Server:
 
     def warm_up(self) -> None:
         """Make one connection and drop it, so that what the first one loads is loaded."""
-        parts = urlsplit(self.url)
-        with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
-            request = f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n"
-            connection.sendall(request.encode())
+        with connect(self.url) as connection:
             connection.recv(4096)
 
     def stop(self) -> None:
@@ -70,10 +114,15 @@ class Server:
         psutil.wait_procs(family)
 
 
+def _cpu_time(pid: int) -> float:
+    """CPU time of a process so far, to the nanosecond: see clock_getcpuclockid(3)."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
 @contextmanager
-def running(peer: Peer, log: Path) -> Iterator[Server]:
+def running(peer: Peer, log: Path, *options: str) -> Iterator[Server]:
     """`peer`, started and serving `log`. Raises OSError if it does not start."""
-    command = [sys.executable, "-m", peer.module, str(log), *peer.options]
+    command = [*peer.command, str(log), *peer.options, *options]
     errors = log.with_suffix(".stderr")
     with (
         errors.open("w") as stderr,
@@ -82,7 +131,7 @@ def running(peer: Peer, log: Path) -> Iterator[Server]:
         assert process.stdout is not None
         address = None
         while not address and (text := process.stdout.readline()):
-            address = re.match(r" +(http://[\d.:]+)/", text)
+            address = re.match(r" +(https?://[\d.:]+)/", text)
         if not address:
             raise OSError(f"{peer.name} did not start:\n{errors.read_text()}")
         server = Server(psutil.Process(process.pid), address[1] + peer.path)

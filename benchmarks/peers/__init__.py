@@ -1,5 +1,5 @@
 """Servers that do Riacho's job with other libraries: stream a log's new lines as events.
 
-Each is run as `python -m benchmarks.peers.NAME LOG`, listens on a free port, tells its
+Each is run with the path of a LOG, listens on a free port, tells its
 address on stdout and answers any path.
 """

@@ -1,12 +1,13 @@
-"""The floor: plain blocking sockets in a plain loop, and nothing else.
+"""The floor for Python: plain blocking sockets in a plain loop, and nothing else.
 
-No web server: no routes, no timeouts, no resume, and a slow client stops everyone. It
-shows what the kernel and the load generator take by themselves.
+No web server: no routes, no timeouts, no resume, and a slow client stops everyone. With
+a certificate it speaks TLS, and so shows what that costs by itself.
 """
 
 import os
 import select
 import socket
+import ssl
 import subprocess
 import sys
 
@@ -15,13 +16,16 @@ from benchmarks.peers.follow import READ_SIZE, listen, tail_command
 HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: stream opened\n\n"
 
 
-def main() -> None:
-    log = sys.argv[1]
+def main(log: str, certificate: str | None = None) -> None:
     offset = os.stat(log).st_size
     tail = subprocess.Popen(tail_command(log, offset), stdout=subprocess.PIPE)
     assert tail.stdout is not None
     pipe = tail.stdout.fileno()
-    listener = listen()
+    context = None
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+    listener = listen("https" if context else "http")
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     poll.register(pipe, select.POLLIN)
@@ -32,6 +36,8 @@ def main() -> None:
             if descriptor == listener.fileno():
                 client, _ = listener.accept()
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if context:
+                    client = context.wrap_socket(client, server_side=True)
                 client.recv(READ_SIZE)
                 client.sendall(HEAD)
                 clients.add(client)
@@ -51,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

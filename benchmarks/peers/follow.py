@@ -33,8 +33,8 @@ async def new_lines(log: str) -> AsyncIterator[list[tuple[int, str]]]:
         yield batch
 
 
-def listen() -> socket.socket:
+def listen(scheme: str = "http") -> socket.socket:
     """A socket on a free port, whose address is told on stdout."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    print(f"  http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
+    print(f"  {scheme}://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
     return listener
