@@ -85,7 +85,7 @@ class LineEncoder:
         data = self._before + lines
         base = offset - len(self._before)  # offset of data[0] in the file
         plain = _is_plain(lines)
-        clip = self._max_line if len(lines) > self._max_line else 0
+        clip = self._max_line if _has_longer(lines, self._max_line) else 0
         limit = _limit(offset)
         frames = []
         for line in io.BytesIO(lines):
@@ -110,6 +110,11 @@ class LineEncoder:
 def _limit(offset: int) -> int:
     """The offset up to which a position's checksums are carried on from the one before."""
     return anchor(offset) + CONTEXT if offset >= HEAD else 0
+
+
+def _has_longer(lines: bytes, length: int) -> bool:
+    """Whether one of the lines is longer than `length`, its newline included."""
+    return len(lines) > length and max(map(len, io.BytesIO(lines))) > length
 
 
 def _is_plain(lines: bytes) -> bool:

@@ -1,0 +1,227 @@
+"""What a delivery, a line and a client cost, in counts that no machine's speed changes.
+
+How long these take is measured by the benchmarks. What is checked here is that nobody adds a
+system call, a task switch or a copy to what is done thousands of times a second. A count that
+has grown for a good reason may be raised.
+"""
+
+import asyncio
+import gc
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import psutil
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+
+from server.app import make_app
+from server.journal import Journal, Reader
+from server.lines import LineEncoder
+from server.listener import listen
+from server.logfile import LogFile
+from server.operations import Health, LoopDelay
+from server.position import START
+from server.settings import Settings
+from server.stream import Caller, EventStream, Site
+from server.tail import find_tail
+from tests.running import PATIENCE
+
+CLIENTS = 20
+LINES = 30
+
+
+# --- system calls ---------------------------------------------------------------
+
+
+def read_until(client: socket.socket, text: bytes) -> None:
+    data = b""
+    while text not in data:
+        more = client.recv(65536)
+        assert more, data
+        data += more
+
+
+def system_calls(tmp_path: Path) -> Counter[str]:
+    """Those that the server makes between the first of LINES lines, one at a time, and the last."""
+    log, trace = tmp_path / "app.log", tmp_path / "trace"
+    log.write_text("old\n")
+    command = ["strace", "-f", "-qq", "-s", "256", "-o", str(trace)]
+    with subprocess.Popen(
+        [*command, sys.executable, "-m", "server", "--port", "0", str(log)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as strace:
+        assert strace.stdout
+        while not (match := re.search(r"http://127.0.0.1:(\d+)/ ", strace.stdout.readline())):
+            pass
+        [server] = psutil.Process(strace.pid).children()
+        clients = []
+        for _ in range(CLIENTS):
+            client = socket.create_connection(("127.0.0.1", int(match[1])), timeout=PATIENCE)
+            client.sendall(b"GET /stream-logs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            read_until(client, b"data: old")
+            clients.append(client)
+        with log.open("a") as file:
+            for number in range(LINES):
+                print(f"line {number}.", file=file, flush=True)
+                for client in clients:
+                    read_until(client, b"data: line %d." % number)
+        for client in clients:
+            client.close()
+        server.send_signal(signal.SIGTERM)
+        strace.communicate(timeout=PATIENCE)
+    calls, is_counting = Counter[str](), False
+    for text in trace.read_text(errors="replace").splitlines():
+        match = re.match(rf"{server.pid} +(\w+)\(", text)
+        if "data: line 0." in text:
+            is_counting = True
+        elif is_counting and match:
+            calls[match[1]] += 1
+        if f"data: line {LINES - 1}." in text:
+            break
+    return calls
+
+
+def test_a_delivery_is_one_system_call_and_a_line_a_dozen(tmp_path: Path) -> None:
+    calls = system_calls(tmp_path)
+    sent = calls.pop("sendto")
+    deliveries = CLIENTS * LINES
+    assert deliveries * 0.9 <= sent <= deliveries
+    assert calls.total() <= 20 * LINES, calls
+
+
+# --- Python ---------------------------------------------------------------------
+
+
+@contextmanager
+def instructions(code: CodeType) -> Iterator[Counter[str]]:
+    """Bytecode instructions in `code` and what it calls, in parts by function."""
+    counted: Counter[str] = Counter()
+    depth = 0
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal depth
+        if event == "call":
+            if depth == 0 and frame.f_code is not code:
+                return None
+            depth += 1
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        elif event == "opcode":
+            counted[frame.f_code.co_qualname] += 1
+        elif event == "return":
+            depth -= 1
+        return trace
+
+    sys.settrace(trace)
+    try:
+        yield counted
+    finally:
+        sys.settrace(None)
+
+
+@asynccontextmanager
+async def following(log: Path, memory: int = 1024 * 1024) -> AsyncIterator[Journal]:
+    file = LogFile(log, find_tail(), 8192)
+    await file.open()
+    journal = Journal(file, memory)
+    task = asyncio.create_task(journal.follow())
+    try:
+        yield journal
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def test_a_delivery_takes_few_instructions(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def main() -> Counter[str]:
+        site = Site(Settings())
+        async with following(log) as journal:
+            others, readers = [], []
+            for _ in range(CLIENTS):
+                one, other = socket.socketpair()
+                reader = Reader()
+                stream = EventStream(site, IOStream(one), True, Caller("", "/"), reader)
+                stream.start(journal.events(None, 0, False, reader))
+                others.append(other)
+                readers.append(reader)
+            await wait_until(lambda: len(journal._waiting) == CLIENTS)
+            with instructions(Journal._push.__code__) as counted, log.open("a") as file:
+                for number in range(1, LINES + 1):
+                    print("line", number, file=file, flush=True)
+                    await wait_until(lambda: all(reader.events == number for reader in readers))  # noqa: B023
+            await site.shut_down(PATIENCE)
+            for other in others:
+                other.close()
+        return counted
+
+    counted = asyncio.run(main())
+    assert counted.total() / (CLIENTS * LINES) <= 130, counted
+
+
+def test_a_line_takes_few_instructions() -> None:
+    block = b"2026-11-25 07:00:00,123 INFO some text that goes on\n" * 1000
+    for max_line in (8192, 2**20):
+        with instructions(LineEncoder.feed.__code__) as counted:
+            LineEncoder(START, b"", max_line).feed(block)
+        assert counted.total() / 1000 <= 60, counted
+
+
+# --- memory ---------------------------------------------------------------------
+
+
+def test_a_client_takes_little_memory(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("old\n" * 100)
+    clients: list[socket.socket] = []
+
+    def connect(port: int, number: int) -> None:
+        for _ in range(number):
+            client = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+            client.sendall(b"GET /stream-logs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            read_until(client, b"data: old")
+            clients.append(client)
+
+    async def main() -> float:
+        site = Site(Settings())
+        async with following(log) as journal:
+            task = asyncio.create_task(asyncio.sleep(0))
+            app = make_app(site, journal, Health(journal, task), LoopDelay())
+            server = HTTPServer(app)
+            [listener] = listen(0, "127.0.0.1")
+            server.add_socket(listener)
+            port = listener.getsockname()[1]
+            await asyncio.to_thread(connect, port, 20)  # what the first ones load is loaded
+            tracemalloc.start()
+            await asyncio.to_thread(connect, port, 100)
+            await wait_until(lambda: len(journal._waiting) == 120)
+            gc.collect()
+            size, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            for client in clients:
+                client.close()
+            server.stop()
+            await site.shut_down(PATIENCE)
+            await server.close_all_connections()
+        return size / 100
+
+    assert asyncio.run(main()) <= 9_000
