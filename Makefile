@@ -19,7 +19,7 @@ serve: $(VENV)/.serve
 	$(BIN)/python -m server $(ARGS)
 
 test: $(VENV)/.dev test-tools tests/npm/node_modules
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -28,12 +28,13 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 
 
-def servers(process: psutil.Process) -> list[psutil.Process]:
-    """The Riacho servers that it has started, and their tails."""
+def servers(process: psutil.Process, tails: bool = True) -> list[psutil.Process]:
+    """The Riacho servers that it has started, with their tails or without."""
     return [
         child
         for child in process.children(recursive=True)
-        if not is_gone(child) and (child.name() == "tail" or "server" in child.cmdline())
+        if not is_gone(child)
+        and ((tails and child.name() == "tail") or "server" in child.cmdline())
     ]
 
 
@@ -426,15 +427,15 @@ def what_a_cell_began_ends_when_it_is_run_again(notebook: Notebook) -> None:
     notebook.run_again("errors.start()")
     expect(notebook.state(1)).to_contain_text("listening, 10 lines")  # those from before
     assert notebook.ask(count) == "1\n"
-    before = set(servers(notebook.kernel))
-    assert len(before) == 4  # two servers with their tails
+    before = set(servers(notebook.kernel, tails=False))
+    assert len(before) == 2
     notebook.run_again("own = LocalServer")
 
     def one_is_new() -> bool:
-        now = set(servers(notebook.kernel))
-        return len(now) == 4 and len(now & before) == 2
+        now = set(servers(notebook.kernel, tails=False))
+        return len(now) == 2 and len(now & before) == 1
 
-    wait_until(one_is_new, "a new server and its tail instead of the old ones")
+    wait_until(one_is_new, "a new server instead of an old one")
 
 
 def test_coming_back_is_proved(jupyter: Jupyter, context: BrowserContext) -> None:
@@ -443,7 +444,7 @@ def test_coming_back_is_proved(jupyter: Jupyter, context: BrowserContext) -> Non
         expect(notebook.state()).to_contain_text("listening")
         facts = notebook.page.locator(".riacho-lines .fact")
         expect(facts.get_by_text("The log was rotated").first).to_be_attached()
-        [server] = [one for one in servers(notebook.kernel) if one.name() != "tail"]
+        [server] = servers(notebook.kernel, tails=False)
         server.kill()
         expect(notebook.state()).to_contain_text("reconnecting")
         notebook.execute("write(5); server.start()")
