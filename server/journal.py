@@ -58,6 +58,7 @@ class Journal:
         self._blocks: list[Block] = []
         self._places: list[tuple[int, int]] = []  # where each block begins
         self._waiting: set[Reader] = set()
+        self._gathered: Block | None = None  # the last one, which many ask for
         self._readings: OrderedDict[Cursor, asyncio.Task[Block]] = OrderedDict()
         self._news = asyncio.Event()
         self._turns = Turns()
@@ -202,9 +203,12 @@ class Journal:
         blocks = self._blocks[index:stop]
         if len(blocks) == 1:
             return blocks[0]
-        frames = b"".join(block.frames for block in blocks)
-        events = sum(block.events for block in blocks)
-        return Block(blocks[0].before, frames, blocks[-1].after, events)
+        ends = (blocks[0].before, blocks[-1].after)
+        if self._gathered is None or (self._gathered.before, self._gathered.after) != ends:
+            frames = b"".join(block.frames for block in blocks)
+            events = sum(block.events for block in blocks)
+            self._gathered = Block(ends[0], frames, ends[1], events)
+        return self._gathered
 
     async def _wait(self, reader: Reader) -> None:
         """Wait for more than what `reader` is handed while it waits."""

@@ -32,6 +32,9 @@ _LOOKS = 16
 _A_ROUND = 200
 """How many of them in one round of the event loop."""
 
+_LARGE = 64 * 1024
+"""Bytes of a piece that it pays not to copy."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -146,7 +149,7 @@ class Stream:
         try:
             async with aclosing(pieces):  # type: ignore[type-var]
                 async for piece in pieces:
-                    await self._write(self._framed(piece))
+                    await self._write(piece)
                     self._sent_pieces += 1
             await self._finish(b"")
             self._why = "finished"
@@ -175,15 +178,20 @@ class Stream:
         return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked and piece else piece
 
     async def _finish(self, piece: bytes) -> None:
-        ending = self._framed(piece) + (b"0\r\n\r\n" if self._chunked else b"")
         with suppress(StreamClosedError):
-            await self._write(ending)
+            await self._write(piece, b"0\r\n\r\n" if self._chunked else b"")
 
-    async def _write(self, data: bytes) -> None:
-        """Send `data`, and wait until the network has taken it. Raises StreamClosedError."""
+    async def _write(self, piece: bytes, ending: bytes = b"") -> None:
+        """Send a piece, and wait until the network has taken it. Raises StreamClosedError."""
+        if len(piece) < _LARGE:
+            parts = [self._framed(piece) + ending]
+        else:  # not copied, so that it is in memory once for all clients that wait to take it
+            parts = [b"%x\r\n" % len(piece), piece, b"\r\n" + ending] if self._chunked else [piece]
+        for part in parts:
+            written = self.connection.write(part)
         # Shielded, since Tornado does not expect that what it will fulfil is cancelled.
-        await asyncio.shield(self.connection.write(data))
-        self.sent_bytes += len(data)
+        await asyncio.shield(written)
+        self.sent_bytes += sum(map(len, parts))
 
     def keep_alive(self) -> None:
         """Look, _LOOKS times in a keep-alive interval, whether the client must hear something."""

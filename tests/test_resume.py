@@ -4,6 +4,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
@@ -80,6 +81,24 @@ def test_a_client_that_falls_behind_costs_no_memory_and_catches_up(tmp_path: Pat
             slow.wait_for(500_000)
             assert slow.lines == [f"{number} {line}" for number in range(500_000)]
             assert server.proc.memory_info().rss - resting < 30_000_000
+
+
+def test_clients_that_take_nothing_share_what_waits_for_them(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+    with (
+        running(tmp_path, log, "--memory", 1024 * 1024) as server,
+        ExitStack() as stack,
+        following(server) as quick,
+        log.open("a") as file,
+    ):
+        for _ in range(200):
+            stack.enter_context(following(server)).stall()
+        resting = server.proc.memory_info().rss
+        append(file, numbered(0, 400_000))
+        quick.wait_for(400_000)
+        # up to half a megabyte for each
+        assert server.proc.memory_info().rss - resting < 50_000_000
 
 
 def test_a_client_that_takes_nothing_is_dropped_and_comes_back(tmp_path: Path) -> None:
