@@ -60,16 +60,14 @@ class Journal:
         self._waiting: set[Reader] = set()
         self._gathered: Block | None = None  # the last one, which many ask for
         self._readings: OrderedDict[Cursor, asyncio.Task[Block]] = OrderedDict()
-        self._news = asyncio.Event()
+        self._has_news = self._is_handing_out = False
         self._turns = Turns()
         self.resumed_from_memory = self.resumed_from_disk = self.gaps = 0
         """How often clients came back, from where they read on, and what was gone."""
 
     async def follow(self) -> None:
         """Keep up with the log and hand out what is new, for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hand_out())
-            await self.log.follow(self._append)
+        await self.log.follow(self._append)
 
     # --- where a client begins --------------------------------------------------
 
@@ -226,22 +224,25 @@ class Journal:
         self._size += len(block.frames)
         if self._size > self._memory:
             self._evict()
-        self._news.set()
+        self._has_news = True
+        if not self._is_handing_out:
+            self._hand_out(iter(()))
 
-    async def _hand_out(self) -> None:
-        """Push what is new to those who wait, for ever; those who cannot take it get a turn.
+    def _hand_out(self, readers: Iterator[Reader]) -> None:
+        """Push what is new to `readers`, then to all who wait, until there is nothing new.
 
         Many clients take several rounds of the event loop. What comes meanwhile reaches
         those who come late in the same chunk.
         """
-        while await self._news.wait():
-            self._news.clear()
-            waiting = iter(list(self._waiting))
-            while not self._push(waiting):
-                await asyncio.sleep(0)
+        while self._push(readers):
+            self._is_handing_out, self._has_news = self._has_news, False
+            if not self._is_handing_out:
+                return
+            readers = iter(list(self._waiting))
+        asyncio.get_running_loop().call_soon(self._hand_out, readers)
 
     def _push(self, readers: Iterator[Reader]) -> bool:
-        """Push each of them what follows its cursor, which is the same for nearly all.
+        """Push each of them what follows its cursor; one who cannot take it gets a turn.
 
         False if it was time for others before the last of them.
         """
