@@ -18,6 +18,9 @@ _ENOUGH = 256 * 1024
 _READINGS = 32
 """How many reads from disk are kept for clients that want the same: about 5 MB."""
 
+_FEW = 1000
+"""Lines before the live end that are looked for in memory."""
+
 _A_ROUND = 0.004
 """Seconds for which clients are handed new frames in one round of the event loop."""
 
@@ -98,7 +101,7 @@ class Journal:
         elif from_start:
             cursor = await self.log.oldest()
         else:
-            cursor = await self.log.back(backlog)
+            cursor = self._back(backlog) or await self.log.back(backlog)
         reader.begin = str(cursor.position)
         if self._is_live(cursor):
             # So that a client that comes back before its first event misses none.
@@ -106,6 +109,22 @@ class Journal:
         while True:
             frames, cursor = await self.read(cursor, reader)
             yield frames
+
+    def _back(self, lines: int) -> Cursor | None:
+        """The place `lines` lines before the live end, if they are few and all in memory."""
+        if not 0 < lines <= _FEW:
+            return None
+        generation, _ = self.log.end
+        for block in reversed(self._blocks):
+            if not (block.before.generation is block.after.generation is generation):
+                return None
+            in_block = block.frames.count(b"\nid: ") + block.frames.startswith(b"id: ")
+            if lines == in_block:
+                return block.before
+            if lines < in_block:
+                return Cursor(generation, _last_position(block, lines))
+            lines -= in_block
+        return None
 
     async def _find(self, position: Position) -> Cursor | None:
         """The place of `position`, in memory or on disk; None if it is nowhere."""
@@ -290,3 +309,14 @@ def _after(block: Block, position: Position) -> bytes | None:
     if start < 0:
         return None
     return block.frames[block.frames.index(b"\n\n", start) + 2 :]
+
+
+def _last_position(block: Block, lines: int) -> Position:
+    """The position before the last `lines` lines of `block`, which has more than these."""
+    start = len(block.frames)
+    for _ in range(lines + 1):
+        start = max(0, block.frames.rfind(b"\nid: ", 0, start))
+    id = block.frames[start:].lstrip(b"\n").removeprefix(b"id: ").partition(b"\n")[0]
+    position = Position.parse(id.decode())
+    assert position
+    return position

@@ -164,3 +164,32 @@ def test_a_backlog_reaches_to_the_start_of_the_file_at_the_most(tmp_path: Path) 
                 assert data(events) == text(5 - lines, 5).splitlines()
 
     run(test)
+
+
+def test_a_backlog_from_memory_is_the_one_from_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("old\n")
+    written = [
+        "one\n",
+        "two\nthree\n",
+        "id: 4\rid: 5\n",
+        "x" * 9000 + "\nseven\n",
+        "\n",
+        "n\u00e9\n",
+    ]
+
+    async def test() -> None:
+        async with journal(log) as one:
+            live = one.events(None, 0)
+            lines = 0
+            for block in written:
+                with log.open("a", newline="") as file:
+                    file.write(block)
+                lines += block.count("\n")
+                await take(live, block.count("\n"))
+                for number in range(1, lines + 1):
+                    assert one._back(number) == await one.log.back(number), number
+            assert one._back(lines + 1) is None
+            assert one._back(0) is None
+
+    run(test)
