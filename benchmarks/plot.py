@@ -9,6 +9,7 @@ matplotlib.use("svg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from benchmarks.loads import Figures
 from benchmarks.report import Results
@@ -60,3 +61,6 @@ def _lines(axes: Axes, figures: dict[str, Figures], field: str) -> None:
             )
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(EngFormatter(sep=""))
+        axis.set_minor_formatter(NullFormatter())

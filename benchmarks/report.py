@@ -217,7 +217,7 @@ def costs(results: Results) -> str:
     """Fitted costs, and what they come to for a million clients; empty if not measured."""
     try:
         fits = results["costs"]
-        crowds = [one for name, one in fits.items() if name.endswith("clients")]
+        crowds = [one for name, one in fits.items() if "bytes" not in name]
         per_delivery, per_line = linear_regression(
             [one.clients for one in crowds], [one.line_us or 0.0 for one in crowds]
         )
@@ -230,7 +230,7 @@ def costs(results: Results) -> str:
         )
         many, one, thousand = (
             results["many"][RIACHO.name],
-            results["idle"][f"{RIACHO.name}, 1 clients"],
+            results["idle"][f"{RIACHO.name}, 1 client"],
             results["idle"][_THOUSAND],
         )
         at_once = results["burst"][RIACHO.name].cpu_us or 0.0

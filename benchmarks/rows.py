@@ -235,14 +235,16 @@ def start(scale: Scale) -> Results:
 
     if scale.peers((RIACHO,)):
         results = [_attempt(load) for _ in range(2 if scale.quick else 7)]
-        yield RIACHO.name, min(results, key=lambda one: (not one.problem, one.seconds or 0.0))
+        quickest = min(results, key=lambda one: (not one.problem, one.seconds or 0.0))
+        imported = min(one.import_seconds or 0.0 for one in results)
+        yield RIACHO.name, replace(quickest, import_seconds=imported)
 
 
 def idle(scale: Scale) -> Results:
     """Idle: no lines for 20 s"""
 
     def load(clients: int) -> Figures:
-        with serving(RIACHO) as (server, log), connected(server, log, max(1, clients)):
+        with serving(RIACHO) as (server, log), connected(server, log, clients):
             time.sleep(SETTLE)
             cpu, begin = server.cpu(), time.monotonic()
             time.sleep(scale.seconds(20))
@@ -250,8 +252,8 @@ def idle(scale: Scale) -> Results:
             return Figures(clients=clients, cpu_share=share, memory_mb=server.memory() / 2**20)
 
     if scale.peers((RIACHO,)):
-        for clients in (1, 1_000):
-            yield f"{RIACHO.name}, {clients:,} clients", scale.best(partial(load, clients))
+        yield f"{RIACHO.name}, 1 client", scale.best(partial(load, 1))
+        yield f"{RIACHO.name}, 1,000 clients", scale.best(partial(load, 1_000))
 
 
 def lines(scale: Scale) -> Results:
@@ -325,7 +327,7 @@ def costs(scale: Scale) -> Results:
     if scale.peers((RIACHO,)):
         for number in (1, 50, 100, 200, 300):
             load = partial(_trickle, RIACHO, number, 100, seconds)
-            yield f"{number} clients", scale.best(load)
+            yield f"{number} client{'s' * (number > 1)}", scale.best(load)
         for length in (1_000, 4_000, 16_000):
             load = partial(_trickle, RIACHO, 100, 100, seconds, length)
             yield f"100 clients, {length:,} bytes a line", scale.best(load)
