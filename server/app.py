@@ -221,11 +221,11 @@ def _raise_descriptor_limit() -> int:
 def _collect_garbage_seldom() -> None:
     """Keep the garbage collector from going through all clients again and again.
 
-    With ten thousand of them that takes a tenth of a second each time. What they leave
-    behind is freed without it but for a few cycles, which it finds while they are young.
+    With ten thousand of them that takes a tenth of a second each time. A stream is freed
+    without it; the cycles that a request leaves behind are found while they are young.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 5, 1_000)
+    gc.set_threshold(10_000, 5, 50)
 
 
 def _why_not_bound(settings: Settings, error: OSError) -> str:

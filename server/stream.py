@@ -53,7 +53,7 @@ class Site:
     """Of those that have ended: `streams`, `events`, `bytes`; and how many were `refused`."""
     is_closing: bool = False
     """Whether the server shuts down: who asks for a stream now is sent away."""
-    _keeper: "asyncio.Task[None] | None" = None
+    _keeper: "asyncio.Task[None] | None" = field(default=None, init=False)
 
     def add(self, stream: "Stream") -> None:
         """Count a stream that has begun, and keep it alive."""
@@ -168,6 +168,7 @@ class Stream:
         if isinstance(self.connection.error, TimeoutError):
             self._why = "client took nothing any more"
         self.connection.close()
+        self.connection.error = None  # its traceback holds the connection: a cycle
         self.site.remove(self)
         if self.site.seats:
             self.site.seats.leave(self.caller.address)

@@ -10,6 +10,7 @@ import gc
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tracemalloc
@@ -189,39 +190,68 @@ def test_a_line_takes_few_instructions() -> None:
 # --- memory ---------------------------------------------------------------------
 
 
-def test_a_client_takes_little_memory(tmp_path: Path) -> None:
+def connect(port: int, number: int) -> list[socket.socket]:
+    clients = []
+    for _ in range(number):
+        client = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        client.sendall(b"GET /stream-logs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        read_until(client, b"data: old")
+        clients.append(client)
+    return clients
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path) -> AsyncIterator[tuple[Site, int]]:
     log = tmp_path / "app.log"
     log.write_text("old\n" * 100)
-    clients: list[socket.socket] = []
+    site = Site(Settings())
+    async with following(log) as journal:
+        health = Health(journal, asyncio.create_task(asyncio.sleep(0)))
+        server = HTTPServer(make_app(site, journal, health, LoopDelay()))
+        [listener] = listen(0, "127.0.0.1")
+        server.add_socket(listener)
+        yield site, listener.getsockname()[1]
+        server.stop()
+        await site.shut_down(PATIENCE)
+        await server.close_all_connections()
 
-    def connect(port: int, number: int) -> None:
-        for _ in range(number):
-            client = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-            client.sendall(b"GET /stream-logs HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            read_until(client, b"data: old")
-            clients.append(client)
 
+def test_a_client_takes_little_memory(tmp_path: Path) -> None:
     async def main() -> float:
-        site = Site(Settings())
-        async with following(log) as journal:
-            task = asyncio.create_task(asyncio.sleep(0))
-            app = make_app(site, journal, Health(journal, task), LoopDelay())
-            server = HTTPServer(app)
-            [listener] = listen(0, "127.0.0.1")
-            server.add_socket(listener)
-            port = listener.getsockname()[1]
-            await asyncio.to_thread(connect, port, 20)  # what the first ones load is loaded
+        async with serving(tmp_path) as (_, port):
+            clients = await asyncio.to_thread(connect, port, 20)  # what they load is loaded
             tracemalloc.start()
-            await asyncio.to_thread(connect, port, 100)
-            await wait_until(lambda: len(journal._waiting) == 120)
+            clients += await asyncio.to_thread(connect, port, 100)
             gc.collect()
             size, _ = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             for client in clients:
                 client.close()
-            server.stop()
-            await site.shut_down(PATIENCE)
-            await server.close_all_connections()
         return size / 100
 
     assert asyncio.run(main()) <= 9_000
+
+
+def test_a_stream_that_has_ended_is_freed_without_the_garbage_collector(tmp_path: Path) -> None:
+    def connections() -> int:
+        return sum(isinstance(one, IOStream) for one in gc.get_objects())
+
+    async def main() -> None:
+        async with serving(tmp_path) as (site, port):
+            gc.collect()
+            before = connections()
+            clients = await asyncio.to_thread(connect, port, 20)
+            await wait_until(lambda: len(site.streams) == len(clients))
+            gc.collect()  # what their requests have left behind
+            gc.disable()
+            try:
+                assert connections() == before + len(clients)
+                for client in clients:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    client.close()  # with a reset, which is an error to the server
+                await wait_until(lambda: not site.streams)
+                await wait_until(lambda: connections() == before)
+            finally:
+                gc.enable()
+
+    asyncio.run(main())
