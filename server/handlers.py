@@ -203,12 +203,15 @@ class StreamingHandler(SiteHandler):
     def send(self, pieces: AsyncIterator[bytes], length: int | None = None) -> None:
         """Send `pieces`, of `length` bytes if that is known, after what is written by now.
 
-        Raises HTTPError 503 if there is no seat.
+        Where there is no seat, the answer is a 503 instead.
         """
         refused = self.take_seat()
         if refused:
+            self.set_status(503)
             self.set_header("Retry-After", REFUSED_FOR)
-            raise HTTPError(503, refused)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish(f"{refused}\n")
+            return
         if length is not None:
             self.set_header("Content-Length", length)
             self.set_header("Connection", "close")
@@ -272,7 +275,6 @@ class EventStreamHandler(StreamingHandler):
         """
         retry = round(REFUSED_FOR * random.uniform(0.5, 1.5) * 1000)
         data = json.dumps({"why": why, "retry": retry})
-        self.set_header("Connection", "close")
         self.finish(Event(data, name="refused", retry=retry).encode())
         _refused.warning("%s: %s is told to come back in %d s", why, self.client, retry // 1000)
 

@@ -16,7 +16,7 @@ _ENOUGH = 256 * 1024
 """Bytes of frames that one read gives, give or take a block."""
 
 _READINGS = 32
-"""How many reads from disk are kept for clients that want the same: about 5 MB."""
+"""How many reads from disk are kept for clients that want the same: about 3 MB."""
 
 _FEW = 1000
 """Lines before the live end that are looked for in memory."""

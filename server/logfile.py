@@ -54,6 +54,7 @@ IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
 
 _READ_SIZE = 128 * 1024
+_BACK_SIZE = 64 * 1024
 _SEARCHERS = 2
 _MANY_LINES = 1000
 _OPEN_FILES = 16
@@ -278,10 +279,10 @@ class LogFile:
         encoder = LineEncoder(start, before, self.max_line)
         frames = b""
         while not frames and encoder.taken < end:
-            # Up to a multiple of _READ_SIZE, so that clients who began at different places
+            # Up to a multiple of _BACK_SIZE, so that clients who began at different places
             # soon ask for the same pieces.
-            length = _READ_SIZE - encoder.taken % _READ_SIZE
-            length += _READ_SIZE if length < _READ_SIZE // 2 else 0
+            length = _BACK_SIZE - encoder.taken % _BACK_SIZE
+            length += _BACK_SIZE if length < _BACK_SIZE // 2 else 0
             length = min(length, end - encoder.taken)
             data = await asyncio.to_thread(file.read, encoder.taken, length)
             if not data:

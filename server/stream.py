@@ -190,8 +190,8 @@ class Stream:
             parts = [b"%x\r\n" % len(piece), piece, b"\r\n" + ending] if self._chunked else [piece]
         for part in parts:
             written = self.connection.write(part)
-        # Shielded, since Tornado does not expect that what it will fulfil is cancelled.
-        await asyncio.shield(written)
+        # Tornado does not expect that its future is cancelled, as this coroutine may be.
+        await (written if written.done() else asyncio.shield(written))
         self.sent_bytes += sum(map(len, parts))
 
     def keep_alive(self) -> None:

@@ -39,8 +39,16 @@ def is_gone(process: psutil.Process) -> bool:
 class Server:
     """`python -m server` with `arguments`, started in the directory `cwd`."""
 
-    def __init__(self, cwd: Path, *arguments: object, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        cwd: Path,
+        *arguments: object,
+        env: dict[str, str] | None = None,
+        before: list[str] | None = None,
+    ) -> None:
         self.cwd = cwd
+        self.before = before or []
+        """A command that starts the server in a way of its own."""
         self.arguments = [str(argument) for argument in arguments]
         self.env = {**os.environ, **(env or {})}
         self.port = 0
@@ -50,7 +58,15 @@ class Server:
         """Start, or start again on the same port, and wait until it is up."""
         self.log = (self.cwd / "server.err").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "server", "--port", str(self.port), *self.arguments],
+            [
+                *self.before,
+                sys.executable,
+                "-m",
+                "server",
+                "--port",
+                str(self.port),
+                *self.arguments,
+            ],
             cwd=self.cwd,
             env=self.env,
             stdout=subprocess.PIPE,
@@ -95,6 +111,10 @@ class Server:
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit code, once it has ended."""
         code = self.process.wait(PATIENCE)
         assert self.process.stdout
         self.process.stdout.close()
