@@ -159,7 +159,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
         background = [
             asyncio.create_task(delay.measure()),
             asyncio.create_task(health.watch()),
-            asyncio.create_task(feed_watchdog(lambda: not health.is_stuck)),
+            asyncio.create_task(feed_watchdog(lambda: not health.is_stuck())),
         ]
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()

@@ -43,23 +43,21 @@ class Health:
         if os.path.exists(log.path):
             self._there = now
 
-    @property
     def is_stuck(self) -> bool:
         """Whether bytes lie unread for too long: an illness that a new start may cure."""
-        return self._moved < time.monotonic() - self.patience
+        return time.monotonic() - self._moved > self.patience
 
     def report(self) -> dict[str, object]:
         """What is looked at, and `problems`, in words; none if all is well."""
-        log, long_ago = self.journal.log, time.monotonic() - self.patience
-        unread = f"{log.unread} bytes of the log were not read for {self.patience:g} s"
+        log, away = self.journal.log, time.monotonic() - self._there
         try:
             free: int | None = shutil.disk_usage(log.path.parent).free
         except OSError:
             free = None
         problems = {
             "the log is no longer followed": self.following.done(),
-            f"the log has not been there for {self.patience:g} s": self._there < long_ago,
-            unread: self.is_stuck,
+            f"the log has not been there for {self.patience:g} s": away > self.patience,
+            f"bytes of the log have not been read for {self.patience:g} s": self.is_stuck(),
             "the log's disk has no room": free is not None and free < ROOM,
         }
         return {
