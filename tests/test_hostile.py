@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import fuzz
+from tests.fuzz import TOKEN, fuzz
 from tests.running import PATIENCE, Server, following, running, wait_until
 
 CLOSED = 0
@@ -454,6 +454,9 @@ def _has_data(connection: socket.socket) -> bool:
         return False
 
 
-def test_whatever_is_sent_the_server_withstands_it(server: Server) -> None:
+def test_whatever_is_sent_the_server_withstands_it(tmp_path: Path) -> None:
     """The first few of what `python -m tests.fuzz` tries for minutes."""
-    fuzz(server, examples=800)
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    with running(tmp_path, log, env={"RIACHO_TOKEN": TOKEN}) as server:
+        fuzz(server, examples=800)
