@@ -3,6 +3,7 @@
 import re
 import select
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import TOKEN, fuzz
+from tests.fuzz import fuzz
 from tests.running import PATIENCE, Server, following, running, wait_until
 
 CLOSED = 0
@@ -397,21 +398,36 @@ def test_each_request_gets_its_answer_and_leaves_nothing(server: Server) -> None
     assert "Traceback" not in server.errors()
 
 
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Server]:
+    """A server that speaks TLS."""
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -subj /CN=a"
+    subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "app.log").write_text("one\n")
+    options = ["--certfile", tmp_path / "c.pem", "--keyfile", tmp_path / "k.pem"]
+    with running(tmp_path, *options, tmp_path / "app.log") as server:
+        yield server
+
+
 def test_slow_and_silent_connections_are_closed_while_clients_get_every_line(
-    server: Server, tmp_path: Path
+    server: Server, guarded: Server
 ) -> None:
-    """A slowloris of a thousand connections, each of which sends a byte now and then."""
+    """A slowloris of a thousand connections, each of which sends a byte now and then.
+
+    And a few that never send a whole request, or never end a handshake.
+    """
     lines = [f"line {number}" for number in range(100)]
     clients = [connect(server) for _ in range(100)]
     for client in clients:
         client.sendall(get(b"/stream-logs?backlog=0"))
         assert status(client) == 200
-    silent = [request for request, expected in REQUESTS if expected == SILENT]
-    slow = [b"GET /stream-logs" + H + b"X: "] * 1000
+    silent = [(server, request) for request, expected in REQUESTS if expected == SILENT]
+    silent += [(guarded, b""), (guarded, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")]
+    slow = [(server, b"GET /stream-logs" + H + b"X: ")] * 1000
     poll = select.poll()
     held = {}
-    for request in silent + slow:
-        connection = connect(server)
+    for called, request in silent + slow:
+        connection = connect(called)
         connection.sendall(request)
         held[connection.fileno()] = connection
         poll.register(connection, select.POLLIN)
@@ -437,6 +453,9 @@ def test_slow_and_silent_connections_are_closed_while_clients_get_every_line(
             poll.unregister(number)
             held.pop(number).close()
     assert answered == []
+    with connect(guarded) as plain:
+        plain.sendall(get(b"/logs"))
+        assert status(plain) == CLOSED
     for client in clients:
         data = b""
         while f"data: {lines[-1]}\n\n".encode() not in data:
@@ -454,9 +473,6 @@ def _has_data(connection: socket.socket) -> bool:
         return False
 
 
-def test_whatever_is_sent_the_server_withstands_it(tmp_path: Path) -> None:
+def test_whatever_is_sent_the_server_withstands_it(server: Server) -> None:
     """The first few of what `python -m tests.fuzz` tries for minutes."""
-    log = tmp_path / "app.log"
-    log.write_text("one\n")
-    with running(tmp_path, log, env={"RIACHO_TOKEN": TOKEN}) as server:
-        fuzz(server, examples=800)
+    fuzz(server, examples=600)

@@ -2,9 +2,6 @@
 
 import resource
 import socket
-import ssl
-import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -90,39 +87,3 @@ def test_connections_that_send_nothing_keep_nobody_out(tmp_path: Path) -> None:
         assert sum(bool(other.facts("refused")) for other in clients) >= 160 - seats
         for other in clients:
             other.stop()
-
-
-def test_a_server_that_speaks_tls_waits_no_longer(tmp_path: Path) -> None:
-    """Connections that begin no handshake, do not end one, or then send nothing."""
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -subj /CN=localhost"
-    )
-    subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
-    log = tmp_path / "app.log"
-    log.write_text("one\n")
-    options = ["--certfile", tmp_path / "c.pem", "--keyfile", tmp_path / "k.pem"]
-    with running(tmp_path, *options, log) as server:
-        context = ssl.create_default_context(cafile=tmp_path / "c.pem")
-        address = ("127.0.0.1", server.port)
-        held = [socket.create_connection(address, PATIENCE) for _ in range(3)]
-        held[1].sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
-        held[2] = context.wrap_socket(held[2], server_hostname="localhost")
-        plain = socket.create_connection(address, PATIENCE)
-        plain.sendall(b"GET /logs HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        with suppress(ConnectionResetError):
-            assert b"HTTP/1.1 200" not in plain.recv(100)
-        with context.wrap_socket(
-            socket.create_connection(address, PATIENCE), server_hostname="localhost"
-        ) as good:
-            good.sendall(b"GET /stream-logs HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            data = b""
-            while b"data: one\n" not in data:
-                data += good.recv(65536)
-            for one in held:
-                assert one.recv(100) == b""  # within the patience of a socket
-            with log.open("a") as file:
-                file.write("two\n")
-            while b"data: two\n" not in data:
-                data += good.recv(65536)
-        for one in (*held, plain):
-            one.close()
