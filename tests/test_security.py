@@ -1,5 +1,6 @@
 """Who may read: by token, by host, by origin; and how many at once."""
 
+import http.client
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +19,7 @@ from server.security import (
     with_token,
 )
 from server.settings import Settings
-from tests.running import Server, following, running
+from tests.running import PATIENCE, Server, following, running
 
 TOKEN = "correct-horse-battery-staple"
 
@@ -391,3 +392,43 @@ def test_who_is_refused_learns_what_is_missing(server: Server) -> None:
     assert (code, "--allow-host" in body.decode()) == (403, True)
     code, _, body = server.get("/logs", Origin="https://evil.example")
     assert (code, "--allow-origin" in body.decode()) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "proto", "is_secure"),
+    [
+        (["--trusted-proxy", "127.0.0.1"], "https", True),
+        (["--trusted-proxy", "127.0.0.1"], "http", False),
+        (["--trusted-proxy", "10.0.0.1"], "https", False),
+        ([], "https", False),
+    ],
+)
+def test_a_cookie_is_secure_where_a_trusted_proxy_speaks_tls(
+    tmp_path: Path, options: list[str], proto: str, is_secure: bool
+) -> None:
+    (tmp_path / "app.log").write_text("one\n")
+    env = {"RIACHO_TOKEN": TOKEN}
+    with running(tmp_path, *options, tmp_path / "app.log", env=env) as server:
+        asked = {"Accept": "text/html", "X-Forwarded-Proto": proto}
+        cookie = server.headers(f"/?token={TOKEN}", **asked)["Set-Cookie"]
+        assert ("Secure" in cookie) is is_secure
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_preflight_request_needs_no_token_and_the_right_origin(server: Server, path: str) -> None:
+    for origin, code in (("https://a.example", 204), ("https://c.example", 403), ("null", 403)):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        headers = {"Origin": origin, "Access-Control-Request-Headers": "authorization"}
+        connection.request("OPTIONS", path, headers=headers)
+        response = connection.getresponse()
+        connection.close()
+        if ROUTES[path] == "nothing":
+            assert response.status in (403, 404)
+        else:
+            assert response.status == code
+        allowed = response.headers["Access-Control-Allow-Headers"] or ""
+        assert ("Authorization" in allowed) is (response.status == 204)
+        named = response.headers["Access-Control-Allow-Origin"]
+        assert named == (origin if origin == "https://a.example" else None)
