@@ -86,7 +86,7 @@ SHOWN = {
     "03_logs": [
         r"stopped, \d+ lines\n",
         r"\['[^']*ERROR - the price cannot be calculated',\n 'Traceback",
-        r"15,010 lines; the event loop was late by",
+        r"15,0\d\d lines; the event loop was late by",
     ],
     "04_coming_back": [
         r"15-d26c5f52-d26c5f52 line 2\n",
@@ -415,7 +415,7 @@ def a_flood_comes_in_few_messages(notebook: Notebook) -> None:
     before, notebook.batches = notebook.count(1), []
     notebook.execute("worst = await flood(seconds=2, lines_per_second=5000)")
     expect(notebook.area(1).locator("div").last).to_have_text("INFO - line 99 of turn 99")
-    assert notebook.count(1) == before + 10_000
+    wait_until(lambda: notebook.count(1) == before + 10_000, "the count of all lines")
     assert len(notebook.lines(1)) == 1000
     seconds = (notebook.batches[-1] - notebook.batches[0]).total_seconds()
     assert len(notebook.batches) <= seconds / INTERVAL * 1.1 + 2
