@@ -12,11 +12,11 @@ from server.logfile import LogFile
 from server.position import Position
 from server.turns import Turns
 
-_ENOUGH = 256 * 1024
+_ENOUGH = 64 * 1024
 """Bytes of frames that one read gives, give or take a block."""
 
-_READINGS = 32
-"""How many reads from disk are kept for clients that want the same: about 3 MB."""
+_PIECE = 384 * 1024
+"""Bytes of frames that are read from disk at once, more or less."""
 
 _FEW = 1000
 """Lines before the live end that are looked for in memory."""
@@ -56,13 +56,14 @@ class Journal:
 
     def __init__(self, log: LogFile, memory: int) -> None:
         self.log = log
-        self._memory = memory
+        self._memory = memory // 2  # the rest is for what is read back, and yet to be sent
         self._size = 0
         self._blocks: list[Block] = []
         self._places: list[tuple[int, int]] = []  # where each block begins
         self._waiting: set[Reader] = set()
         self._gathered: Block | None = None  # the last one, which many ask for
         self._readings: OrderedDict[Cursor, asyncio.Task[Block]] = OrderedDict()
+        self._most_readings = max(1, memory // 4 // _PIECE)
         self._has_news = self._is_handing_out = False
         self._turns = Turns()
         self.resumed_from_memory = self.resumed_from_disk = self.gaps = 0
@@ -191,13 +192,13 @@ class Journal:
         if reading is None or (reading.done() and reading.exception()):
             reading = asyncio.ensure_future(self._read_from_disk(cursor))
             self._readings[cursor] = reading
-            if len(self._readings) > _READINGS:
+            if len(self._readings) > self._most_readings:
                 self._readings.popitem(last=False)
         return await asyncio.shield(reading)  # others wait for it, too
 
     async def _read_from_disk(self, cursor: Cursor) -> Block:
         frames, after = await self.log.read(cursor)
-        if len(frames) > 2 * _ENOUGH:  # a very long line: too much to keep
+        if len(frames) > 2 * _PIECE:  # a very long line: too much to keep
             self._readings.pop(cursor, None)
         return Block(cursor, frames, after, frames.count(END))
 

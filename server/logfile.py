@@ -53,8 +53,7 @@ QUIET = 2.0
 IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
 
-_READ_SIZE = 128 * 1024
-_BACK_SIZE = 64 * 1024
+_READ_SIZE = 256 * 1024
 _SEARCHERS = 2
 _MANY_LINES = 1000
 _OPEN_FILES = 16
@@ -279,11 +278,7 @@ class LogFile:
         encoder = LineEncoder(start, before, self.max_line)
         frames = b""
         while not frames and encoder.taken < end:
-            # Up to a multiple of _BACK_SIZE, so that clients who began at different places
-            # soon ask for the same pieces.
-            length = _BACK_SIZE - encoder.taken % _BACK_SIZE
-            length += _BACK_SIZE if length < _BACK_SIZE // 2 else 0
-            length = min(length, end - encoder.taken)
+            length = min(_to_boundary(encoder.taken), end - encoder.taken)
             data = await asyncio.to_thread(file.read, encoder.taken, length)
             if not data:
                 break
@@ -578,6 +573,12 @@ class LogFile:
         self._generation = Generation(finished.number + 1)
         self._read_from(step.file, step.start)
         publish(link(finished, self.end, "truncated" if is_truncated else "rotated"))
+
+
+def _to_boundary(offset: int) -> int:
+    """How many bytes to read at `offset`, so that readers who began apart soon read the same."""
+    length = _READ_SIZE - offset % _READ_SIZE
+    return length if length >= _READ_SIZE // 2 else length + _READ_SIZE
 
 
 def _publish(

@@ -26,9 +26,6 @@ from server.settings import Settings
 DEAD_AFTER = 8
 """A client that takes nothing for so many times the keep-alive interval is dropped."""
 
-_LARGE = 16 * 1024
-"""Bytes from which on a piece is not worth a copy."""
-
 _LOOKS = 16
 """How often in a keep-alive interval all streams are looked after."""
 
@@ -177,16 +174,6 @@ class Stream:
             self.site.seats.leave(self.caller.address)
         seconds = asyncio.get_running_loop().time() - self.started
         log_stream(self.caller.address, self.caller.uri, self._why, seconds, **self.report())
-
-    async def _write(self, piece: bytes) -> None:
-        """Send a piece; a large one uncopied, as it is shared by all clients that read it."""
-        write = self.connection.write
-        if self._chunked and len(piece) > _LARGE:
-            write(b"%x\r\n" % len(piece))
-            write(piece)
-            await write(b"\r\n")
-        else:
-            await write(self._framed(piece))
 
     def _framed(self, piece: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked and piece else piece
