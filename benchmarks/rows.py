@@ -95,14 +95,14 @@ def _is_own(peer: Peer) -> bool:
 def trickle(scale: Scale) -> Results:
     """A steady trickle: 200 clients, 100 lines/s"""
     for peer in scale.peers():
-        load = partial(_trickle, peer, 200, 100, scale.seconds(8))
+        load = partial(_trickle, peer, 200, 100, scale.seconds(6))
         yield peer.name, scale.best(load)
 
 
 def crowd(scale: Scale) -> Results:
     """A crowd: 1,000 clients, 10 lines/s"""
     for peer in scale.peers():
-        load = partial(_trickle, peer, 1000, 10, scale.seconds(5))
+        load = partial(_trickle, peer, 1000, 10, scale.seconds(4))
         yield peer.name, scale.best(load)
 
 
@@ -117,7 +117,7 @@ def many(scale: Scale) -> Results:
     """Very many: 10,000 clients, 2 lines/s"""
     clients = 1_000 if scale.quick else 10_000
     for peer in scale.peers((RIACHO, C_FLOOR)):
-        yield peer.name, scale.best(partial(_trickle, peer, clients, 2, scale.seconds(8)))
+        yield peer.name, scale.best(partial(_trickle, peer, clients, 2, scale.seconds(6)))
 
 
 def fairness(scale: Scale) -> Results:
@@ -186,7 +186,7 @@ def tls(scale: Scale) -> Results:
     with tempfile.TemporaryDirectory() as directory:
         certificate = Path(directory, "certificate.pem")
         _certify(certificate)
-        seconds = scale.seconds(6)
+        seconds = scale.seconds(5)
         for peer, options in (
             (RIACHO, ("--certfile", str(certificate))),
             (TLS_FLOOR, (str(certificate),)),
@@ -308,7 +308,7 @@ def clients(scale: Scale) -> Results:
             if number > 1_000 and not _is_own(peer):
                 continue
             rate = min(100, max(2, 10_000 // number))
-            load = partial(_trickle, peer, number, rate, scale.seconds(4))
+            load = partial(_trickle, peer, number, rate, scale.seconds(3))
             yield f"{peer.name}: {number:,}", scale.best(load)
 
 
@@ -323,7 +323,7 @@ def bursts(scale: Scale) -> Results:
 
 def costs(scale: Scale) -> Results:
     """How cost grows: 100 lines/s to ever more clients, of ever longer lines"""
-    seconds = scale.seconds(4)
+    seconds = scale.seconds(3)
     if scale.peers((RIACHO,)):
         for number in (1, 50, 100, 200, 300):
             load = partial(_trickle, RIACHO, number, 100, seconds)
