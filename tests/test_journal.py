@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from server.generation import Cursor
 from server.journal import Journal
 from server.logfile import LogFile
@@ -87,34 +89,6 @@ def test_memory_is_bounded_and_the_rest_is_read_from_the_file(tmp_path: Path) ->
     run(test)
 
 
-def test_a_file_is_read_once_for_all_who_come_back_at_the_same_time(tmp_path: Path) -> None:
-    log = tmp_path / "app.log"
-    lines = text(0, 60_000).splitlines()
-    log.write_text(text(0, len(lines)))
-
-    async def test() -> None:
-        async with journal(log) as one:
-            ids = [event.id for event in await take(one.events(None, 0, from_start=True), 10)]
-            reads = 0
-            read = one.log.read
-
-            async def counted(cursor: Cursor) -> tuple[bytes, Cursor]:
-                nonlocal reads
-                reads += 1
-                return await read(cursor)
-
-            one.log.read = counted  # type: ignore[method-assign]
-            back = [one.events(id, 0) for id in ids[:10]]
-            got = await asyncio.gather(
-                *(take(frames, len(lines) - 1 - n) for n, frames in enumerate(back))
-            )
-            assert [data(events) for events in got] == [lines[n + 1 :] for n in range(10)]
-            pieces = log.stat().st_size / (128 * 1024)
-            assert reads < 10 + 3 * pieces
-
-    run(test)
-
-
 def test_a_line_is_encoded_once_for_all_clients(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.touch()
@@ -191,5 +165,54 @@ def test_a_backlog_from_memory_is_the_one_from_the_file(tmp_path: Path) -> None:
                     assert one._back(number) == await one.log.back(number), number
             assert one._back(lines + 1) is None
             assert one._back(0) is None
+
+    run(test)
+
+
+def test_what_is_read_back_is_read_once_for_all_who_are_behind(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    lines = 8_000
+    log.write_text("".join(f"{number:0799}\n" for number in range(lines)))  # 6 MB
+
+    async def test() -> None:
+        file = LogFile(log, find_tail(), 8192)
+        await file.open()
+        one = Journal(file, 16 * MEMORY)
+        reads = 0
+        read = file.read
+
+        async def counted(cursor: Cursor) -> tuple[bytes, Cursor]:
+            nonlocal reads
+            reads += 1
+            return await read(cursor)
+
+        file.read = counted  # type: ignore[method-assign]
+        clients = [take(one.events(None, lines - 50 * n), lines - 50 * n) for n in range(10)]
+        for number, events in enumerate(await asyncio.gather(*clients)):
+            assert len(data(events)) == lines - 50 * number
+            assert data(events)[-1] == f"{lines - 1:0799}"
+        # each of them reads to a boundary by itself, and the rest is read for all
+        assert reads < 2 * 10 + 2 * log.stat().st_size / 2**18
+
+    run(test)
+
+
+def test_a_read_that_failed_is_tried_again(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text(text(0, 100))
+
+    async def test() -> None:
+        async with journal(log) as one:
+            read = one.log.read
+
+            async def broken(cursor: Cursor) -> tuple[bytes, Cursor]:
+                raise OSError("no luck")
+
+            one.log.read = broken  # type: ignore[method-assign]
+            with pytest.raises(OSError, match="no luck"):
+                await take(one.events(None, 0, from_start=True), 100)
+            one.log.read = read  # type: ignore[method-assign]
+            events = await take(one.events(None, 0, from_start=True), 100)
+            assert data(events) == text(0, 100).splitlines()
 
     run(test)
