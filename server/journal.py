@@ -15,7 +15,7 @@ from server.turns import Turns
 _ENOUGH = 64 * 1024
 """Bytes of frames that one read gives, give or take a block."""
 
-_PIECE = 384 * 1024
+_PIECE = 192 * 1024
 """Bytes of frames that are read from disk at once, more or less."""
 
 _FEW = 1000
@@ -189,7 +189,7 @@ class Journal:
         have missed is in memory yet.
         """
         reading = self._readings.get(cursor)
-        if reading is None or (reading.done() and reading.exception()):
+        if reading is None or (reading.done() and (reading.cancelled() or reading.exception())):
             reading = asyncio.ensure_future(self._read_from_disk(cursor))
             self._readings[cursor] = reading
             if len(self._readings) > self._most_readings:

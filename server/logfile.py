@@ -53,7 +53,7 @@ QUIET = 2.0
 IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
 
-_READ_SIZE = 256 * 1024
+_READ_SIZE = 128 * 1024
 _SEARCHERS = 2
 _MANY_LINES = 1000
 _OPEN_FILES = 16

@@ -15,7 +15,7 @@ import sh
 
 from server.errors import StartError
 
-_READ_SIZE = 256 * 1024
+_READ_SIZE = 64 * 1024
 
 
 def find_tail() -> sh.Command:
