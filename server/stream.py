@@ -32,7 +32,7 @@ _LOOKS = 16
 _A_ROUND = 200
 """How many of them in one round of the event loop."""
 
-_LARGE = 64 * 1024
+_LARGE = 8 * 1024
 """Bytes of a piece that it pays not to copy."""
 
 _log = logging.getLogger(__name__)
