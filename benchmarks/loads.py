@@ -62,6 +62,8 @@ class Figures:
     """CPU time of the server per client that connects, in microseconds."""
     growth_mb: float | None = None
     """How much the server's resident memory grew at the most, in MB (1,048,576 bytes)."""
+    buffers_mb: float | None = None
+    """The same of the kernel's buffers of all sockets on the machine, both ends."""
     generator_us: float | None = None
     """CPU time of the load generator per delivery, in microseconds."""
     generator_share: float | None = None

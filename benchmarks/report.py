@@ -64,6 +64,7 @@ COLUMNS: tuple[tuple[str, str, float, str], ...] = (
     ("KB per client", "client_kb", 1, ".1f"),
     ("connecting, us/client", "connect_us", 1, ".0f"),
     ("memory growth, MB", "growth_mb", 1, ".1f"),
+    ("socket buffers' growth, MB", "buffers_mb", 1, ".1f"),
     ("memory, MB", "memory_mb", 1, ".1f"),
     ("first event, s", "seconds", 1, ".2f"),
     ("import, s", "import_seconds", 1, ".2f"),
@@ -137,6 +138,7 @@ def _tls(who: str) -> Callable[[Results], float]:
 _FLOOR_US = _own("trickle", "cpu_us", C_FLOOR.name)
 _FLOOR_RATE = _own("burst", "deliveries_s", C_FLOOR.name)
 _STARLETTE_RATE = _own("burst", "deliveries_s", SSE_STARLETTE.name)
+_STARLETTE_ALONE = _own("history", "log_mb_s", f"{SSE_STARLETTE.name}: a burst")
 _TLS_ALONE = _tls(TLS_FLOOR.name)
 _THOUSAND = f"{RIACHO.name}, 1,000 clients"
 
@@ -171,6 +173,13 @@ GOALS = (
     Goal("many", "connecting, us/client", _own("many", "connect_us"), _fixed(250)),
     Goal("fairness", "longest round of the loop, ms", _own("fairness", "blocked_ms"), _fixed(20)),
     Goal("history", "log read back, MB/s", _own("history", "log_mb_s"), _fixed(60), at_least=True),
+    Goal(
+        "history",
+        "log to one client, MB/s, at least 20 times sse-starlette's",
+        _own("history", "log_mb_s"),
+        lambda results: 20 * _STARLETTE_ALONE(results),
+        at_least=True,
+    ),
     Goal("history", "p99 of the other clients, ms", _own("history", "p99_ms"), _fixed(20)),
     Goal(
         "tls",

@@ -25,7 +25,16 @@ from benchmarks.loads import (
     slowly,
     worker,
 )
-from benchmarks.servers import C_FLOOR, PEERS, RIACHO, TLS_FLOOR, WATCHED, Peer
+from benchmarks.servers import (
+    C_FLOOR,
+    PEERS,
+    RIACHO,
+    SSE_STARLETTE,
+    TLS_FLOOR,
+    WATCHED,
+    Peer,
+)
+from benchmarks.stalled import measure as measure_stalled
 from server.lines import LineEncoder
 from server.position import START
 
@@ -179,6 +188,18 @@ def history(scale: Scale) -> Results:
 
     if scale.peers((RIACHO,)):
         yield RIACHO.name, scale.best(load)
+    for peer in scale.peers((SSE_STARLETTE,)):  # which has no history: a burst instead
+        figures = scale.best(partial(_burst, peer, 1, 20_000))
+        rate = None if figures.problem else LENGTH * (figures.deliveries_s or 0) / 1e6
+        yield f"{peer.name}: a burst", replace(figures, log_mb_s=rate)
+
+
+def stalled(scale: Scale) -> Results:
+    """Stalled: 50 clients read 500 MB as it is written, without and beside 50 that take nothing"""
+    seconds = scale.seconds(60)
+    for number in (0, 50) if scale.peers((RIACHO,)) else ():
+        load = partial(measure_stalled, 50, number, 500 * seconds / 60, seconds)
+        yield f"{RIACHO.name}, {number} stalled", scale.best(load)
 
 
 def tls(scale: Scale) -> Results:
@@ -342,6 +363,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Results]] = {
         many,
         fairness,
         history,
+        stalled,
         tls,
         start,
         idle,

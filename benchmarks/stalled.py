@@ -1,34 +1,25 @@
-"""What clients that stop reading cost, and what those beside them notice.
+"""Clients that stop reading, beside clients that go on.
 
-    python -m benchmarks.stalled --seconds 60 --megabytes 500
-
-A log grows steadily. Some clients read it as it comes; as many others have asked for it and take
-nothing until the log has grown to its full size, and then read on. The same load goes once
-without them, for comparison. Every client has to get every line; the exit code is 1 if one
-does not.
+A log grows steadily. Some clients read it as it comes; as many others have asked for it and
+take nothing until the log has grown to its full size, and then read on.
 """
 
-import argparse
 import re
 import select
 import socket
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.clients import MARKER, SAMPLES, line
+from benchmarks.loads import LENGTH, Figures
 from benchmarks.servers import RIACHO, running
-
-LENGTH = 100
-"""Bytes of a line."""
 
 TICK = 0.01
 """Seconds between two appends."""
@@ -106,21 +97,9 @@ def crowd(url: str, clients: int) -> Iterator[Connection]:
         process.join()
 
 
-@dataclass(frozen=True)
-class Result:
-    """Milliseconds, bytes of memory of the server and of the kernel, seconds."""
-
-    p50: float
-    p99: float
-    memory: int
-    buffers: int
-    catch_up: float
-    complete: bool
-
-
-def measure(clients: int, stalled: int, megabytes: int, seconds: float) -> Result:
-    """One load."""
-    lines = megabytes * 1_000_000 // LENGTH
+def measure(clients: int, stalled: int, megabytes: float, seconds: float) -> Figures:
+    """What one such load took; the log grows to `megabytes` within `seconds`."""
+    lines = round(megabytes * 1e6 / LENGTH)
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "app.log"
         log.touch()
@@ -145,13 +124,16 @@ def measure(clients: int, stalled: int, megabytes: int, seconds: float) -> Resul
             others.send(lines)
             catch_up, _, got_later = others.recv()
             peak = max(peak, server.memory() - memory)
-    return Result(
-        statistics.median(delays),
-        statistics.quantiles(delays, n=100)[98],
-        peak,
-        peak_buffers,
-        catch_up,
-        {*got, *got_later} == {lines},
+    missing = sum(lines - count for count in (*got, *got_later))
+    return Figures(
+        f"{missing} lines are missing" if missing else "",
+        clients,
+        lines,
+        p50_ms=statistics.median(delays),
+        p99_ms=statistics.quantiles(delays, n=100)[98],
+        growth_mb=peak / 2**20,
+        buffers_mb=peak_buffers / 2**20,
+        log_mb_s=stalled * megabytes / catch_up if stalled else None,
     )
 
 
@@ -160,33 +142,3 @@ def socket_memory() -> int:
     match = re.search(r"^TCP:.* mem (\d+)", Path("/proc/net/sockstat").read_text(), re.MULTILINE)
     assert match
     return int(match[1]) * 4096
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--megabytes", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=60)
-    options = parser.parse_args()
-    print(
-        f"{options.clients} clients that read, {options.megabytes} MB "
-        f"in lines of {LENGTH} bytes within {options.seconds:g} s\n\n"
-        "| stalled clients beside them | p50, ms | p99, ms | server's memory, MB "
-        "| kernel's socket buffers, MB | they catch up, MB of log/s | |\n"
-        "|---|---:|---:|---:|---:|---:|---|"
-    )
-    complete = True
-    for stalled in (0, options.clients):
-        result = measure(options.clients, stalled, options.megabytes, options.seconds)
-        rate = stalled * options.megabytes / result.catch_up if stalled else 0
-        print(
-            f"| {stalled} | {result.p50:.1f} | {result.p99:.1f} | +{result.memory / 1e6:.0f} "
-            f"| +{result.buffers / 1e6:.0f} | {f'{rate:,.0f}' if stalled else ''} "
-            f"| {'' if result.complete else 'LINES ARE MISSING'} |"
-        )
-        complete &= result.complete
-    sys.exit(not complete)
-
-
-if __name__ == "__main__":
-    main()
