@@ -16,6 +16,7 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from nbclient.client import NotebookClient
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from traitlets.config import Config
 
 from server.widgets import INTERVAL
 from tests.running import PATIENCE, is_gone, wait_until
@@ -121,14 +122,23 @@ print("family:", *[child.pid for child in psutil.Process().children(recursive=Tr
 
 
 @pytest.fixture(scope="module")
-def outputs() -> dict[str, str]:
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What each notebook says when it is run, in the repository's root or where it stands."""
 
     async def execute(path: Path, cwd: Path) -> str:
+        sockets = tmp_path_factory.mktemp("kernel") / "socket"
         notebook = nbformat.read(path, 4)  # type: ignore[no-untyped-call]
         notebook.cells.append(nbformat.v4.new_code_cell(FAMILY))  # type: ignore[no-untyped-call]
         resources = {"metadata": {"path": str(cwd)}}
-        await NotebookClient(notebook, timeout=PATIENCE * 3, resources=resources).async_execute()
+        client = NotebookClient(
+            notebook,
+            timeout=PATIENCE * 3,
+            startup_timeout=PATIENCE * 3,
+            resources=resources,
+            # Not by TCP: another process could take a port before the kernel does.
+            config=Config({"ConnectionFileMixin": {"transport": "ipc", "ip": str(sockets)}}),
+        )
+        await client.async_execute()
         return "".join(
             output.get("text") or output.get("data", {}).get("text/plain", "") + "\n"
             for cell in notebook.cells
