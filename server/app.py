@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import ssl
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -99,6 +100,17 @@ def make_app(site: Site, journal: Journal, health: Health, delay: LoopDelay) -> 
     )
 
 
+def _look_for_temporary_directory() -> None:
+    """Compressed logs are unpacked there. Raises StartError."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise StartError(
+            "there is no directory for temporary files: "
+            "set TMPDIR to one that this user may write to"
+        ) from None
+
+
 class Source:
     """A log, and the demo's writer where it is the demo's: what a server streams.
 
@@ -106,6 +118,7 @@ class Source:
     """
 
     def __init__(self, settings: Settings) -> None:
+        _look_for_temporary_directory()
         self._writer = (
             LogWriter(settings.log_path, settings.writer_interval) if settings.writes_log else None
         )

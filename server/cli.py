@@ -80,11 +80,34 @@ def _read_config(context: click.Context, param: click.Parameter, path: Path | No
         values = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise click.BadParameter(f"{path}: {error}") from None
-    values = {key.replace("-", "_"): value for key, value in values.items()}
-    known = {field.name for field in dataclasses.fields(Settings)}
-    for key in values.keys() - known:
-        raise click.BadParameter(f"{path}: there is no setting {key!r}.")
-    context.default_map = values
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    settings: dict[str, Any] = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        if name not in fields:
+            raise click.BadParameter(f"{path}: there is no setting {key!r}.")
+        if name in settings:
+            raise click.BadParameter(f"{path}: {key!r} is there twice.")
+        wanted = _wanted(fields[name], value)
+        if wanted:
+            raise click.BadParameter(f"{path}: {key} = {value!r}: give {wanted}.")
+        settings[name] = value
+    context.default_map = settings
+
+
+def _wanted(field: "dataclasses.Field[Any]", value: object) -> str | None:
+    """What a TOML file has to give for a setting, if `value` is of another kind."""
+    kind = type(value)
+    if field.type is bool:
+        return None if kind is bool else "true or false"
+    if field.type in (int, int | None):
+        return None if kind is int else "a whole number"
+    if field.type is float:
+        return None if kind in (int, float) else "a number"
+    if isinstance(field.default, tuple):
+        texts = kind is list and all(type(one) is str for one in value)  # type: ignore[attr-defined]
+        return None if texts else 'a list of texts, as in ["one", "two"]'
+    return None if kind is str else "a text in quotes"
 
 
 def _show_version(context: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -94,12 +117,22 @@ def _show_version(context: click.Context, param: click.Parameter, wanted: bool) 
 
 
 def _run(**values: Any) -> None:
+    _check_log(values["log"])
     given = Settings(**{**values, "prefix": _normal(values["prefix"])})
     check_names(given)
     settings = with_token(given)
     reporting.configure(settings.log_format, settings.token)
     made = settings.token if given.token is None and given.token_file is None else None
     asyncio.run(run(settings, lambda url: _announce(settings, url, made)))
+
+
+def _check_log(log: Path | None) -> None:
+    """Raise StartError for what other programs take for several files, or for a stream."""
+    text = str(log)
+    if text == "-":
+        raise StartError("-: standard input cannot be followed: let its writer append to a file")
+    if log and re.search(r"[*?\[]", text) and not log.exists():
+        raise StartError(f"{text}: nothing is called that, and it is no pattern: name one log")
 
 
 def _normal(prefix: str) -> str:

@@ -1,5 +1,6 @@
 """The demo's log writer: a program that logs, as any would, while the server runs."""
 
+import errno
 import itertools
 import logging
 import random
@@ -59,6 +60,8 @@ class LogWriter:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and not path.is_file():  # to open a FIFO would wait for its reader
+                raise OSError(errno.EINVAL, "it is not a regular file")
             handler = _Handler(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
         except OSError as error:
             raise StartError(

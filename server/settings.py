@@ -60,7 +60,7 @@ class Settings:
     )
     memory: int = _setting(
         16 * 1024 * 1024,
-        "Bytes of recent events to keep in memory; older ones are read from the log.",
+        "Bytes of memory for events, recent ones above all; others are read from the log.",
         least=1024 * 1024,
         most=16 * 1024**3,
     )

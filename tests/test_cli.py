@@ -56,6 +56,10 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         (["/dev/zero"], ["/dev/zero", "not a regular file"]),
         (["missing/app.log"], ["missing", "does not exist"]),
         (["loop"], ["loop", "Too many levels of symbolic links"]),
+        (["a" * 300], ["aaa", "File name too long"]),
+        (["-"], ["standard input", "append to a file"]),
+        (["*.log"], ["*.log", "no pattern"]),
+        (["--log-writer", "fifo"], ["fifo", "not a regular file"]),
     ],
 )
 def test_a_bad_argument_is_named(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
@@ -65,9 +69,12 @@ def test_a_bad_argument_is_named(tmp_path: Path, arguments: list[str], words: li
     assert_refused(start(tmp_path, *arguments), *words)
 
 
-def test_an_unreadable_log_is_named(tmp_path: Path) -> None:
-    log = tmp_path / "app.log"
-    log.touch(0o000)
+@pytest.mark.parametrize("place", ["file", "directory"])
+def test_an_unreadable_log_is_named(tmp_path: Path, place: str) -> None:
+    log = tmp_path / "private" / "app.log"
+    log.parent.mkdir()
+    log.touch(0o000 if place == "file" else 0o644)
+    log.parent.chmod(0o755 if place == "file" else 0o000)
     command = [sys.executable, "-m", "server", str(log)]
     if os.geteuid() == 0:  # root reads everything, unless it lacks the capabilities
         drop = "-dac_override,-dac_read_search"
@@ -75,7 +82,22 @@ def test_an_unreadable_log_is_named(tmp_path: Path) -> None:
     result = subprocess.run(
         command, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path, check=False
     )
+    log.parent.chmod(0o755)
     assert_refused(result, "app.log", "read permission")
+
+
+def test_a_missing_temporary_directory_is_named(tmp_path: Path) -> None:
+    # in a process to which no directory can be written
+    script = (
+        "import os, sys, tempfile; "
+        "tempfile._candidate_tempdir_list = lambda: ['/nowhere']; "
+        "from server.cli import main; sys.argv[1:] = ['app.log']; main()"
+    )
+    (tmp_path / "app.log").touch()
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert_refused(result, "temporary files", "TMPDIR")
 
 
 def test_a_bad_environment_variable_is_named(tmp_path: Path) -> None:
@@ -87,6 +109,20 @@ def test_a_bad_environment_variable_is_named(tmp_path: Path) -> None:
     [
         ("port = 'x'", ["port", "'x'"]),
         ("prot = 1", ["riacho.toml", "'prot'"]),
+        ("port = [1]", ["riacho.toml", "port = [1]", "a whole number"]),
+        ("port = true", ["port = True", "a whole number"]),
+        ("backlog = 1.5", ["backlog = 1.5", "a whole number"]),
+        ("memory = inf", ["memory = inf", "a whole number"]),
+        ("keep-alive = {a = 1}", ["keep-alive", "a number"]),
+        ("keep-alive = 2026-01-01", ["keep-alive", "a number"]),
+        ("log-writer = 'yes'", ["log-writer = 'yes'", "true or false"]),
+        ("certfile = 1", ["certfile = 1", "a text"]),
+        ("log = 5", ["log = 5", "a text"]),
+        ("token = ['abc']", ["token", "a text"]),
+        ("prefix = 3", ["prefix = 3", "a text"]),
+        ("allow-origin = 'null'", ["allow-origin = 'null'", "a list of texts"]),
+        ("allow-host = [1]", ["allow-host = [1]", "a list of texts"]),
+        ("log-writer = true\nlog_writer = false", ["'log_writer'", "twice"]),
         ("port = ", ["riacho.toml"]),
     ],
 )
