@@ -3,8 +3,9 @@
 import asyncio
 import time
 from bisect import bisect_left
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 
 from server.event import END, Event
 from server.generation import Block, Cursor, gap
@@ -15,8 +16,8 @@ from server.turns import Turns
 _ENOUGH = 64 * 1024
 """Bytes of frames that one read gives, give or take a block."""
 
-_PIECE = 192 * 1024
-"""Bytes of frames that are read from disk at once, more or less."""
+_PIECE = 128 * 1024
+"""Bytes of frames that one read from disk makes of lines of a hundred bytes, at the most."""
 
 _FEW = 1000
 """Lines before the live end that are looked for in memory."""
@@ -48,10 +49,10 @@ class Reader:
 
 
 class Journal:
-    """The events of `log`, of which up to `memory` bytes are kept.
+    """The events of `log`, for which up to `memory` bytes are used.
 
-    Whoever is further behind is read for from the log's files, so a slow client costs
-    no memory.
+    Half of that holds the recent past, a quarter what was read back for clients that are
+    further behind, at their own pace; the rest is for what is on its way.
     """
 
     def __init__(self, log: LogFile, memory: int) -> None:
@@ -64,6 +65,7 @@ class Journal:
         self._gathered: Block | None = None  # the last one, which many ask for
         self._readings: OrderedDict[Cursor, asyncio.Task[Block]] = OrderedDict()
         self._most_readings = max(1, memory // 4 // _PIECE)
+        self._wanted: Counter[asyncio.Task[Block]] = Counter()  # how many wait for each
         self._has_news = self._is_handing_out = False
         self._turns = Turns()
         self.resumed_from_memory = self.resumed_from_disk = self.gaps = 0
@@ -189,18 +191,40 @@ class Journal:
         have missed is in memory yet.
         """
         reading = self._readings.get(cursor)
-        if reading is None or (reading.done() and (reading.cancelled() or reading.exception())):
-            reading = asyncio.ensure_future(self._read_from_disk(cursor))
+        if reading is None:
+            reading = asyncio.create_task(self.log.read(cursor))
+            reading.add_done_callback(partial(self._keep_reading, cursor))
             self._readings[cursor] = reading
             if len(self._readings) > self._most_readings:
                 self._readings.popitem(last=False)
-        return await asyncio.shield(reading)  # others wait for it, too
+        else:
+            self._readings.move_to_end(cursor)
+        self._wanted[reading] += 1
+        try:
+            return await asyncio.shield(reading)  # others wait for it, too
+        finally:
+            self._wanted[reading] -= 1
+            if not self._wanted[reading]:
+                del self._wanted[reading]
+                if not reading.done():  # all have left
+                    self._forget_reading(cursor, reading)
+                    reading.cancel()
 
-    async def _read_from_disk(self, cursor: Cursor) -> Block:
-        frames, after = await self.log.read(cursor)
-        if len(frames) > 2 * _PIECE:  # a very long line: too much to keep
-            self._readings.pop(cursor, None)
-        return Block(cursor, frames, after, frames.count(END))
+    def _keep_reading(self, cursor: Cursor, reading: "asyncio.Task[Block]") -> None:
+        """Keep it for others if it was a success, is not large, and will always be true.
+
+        What is lines stays lines. Where a file is missing, it may be there the next time.
+        """
+        if reading.cancelled() or reading.exception():
+            self._forget_reading(cursor, reading)
+            return
+        block = reading.result()
+        if block.after.generation is not cursor.generation or len(block.frames) > 4 * _PIECE:
+            self._forget_reading(cursor, reading)
+
+    def _forget_reading(self, cursor: Cursor, reading: "asyncio.Task[Block]") -> None:
+        if self._readings.get(cursor) is reading:
+            del self._readings[cursor]
 
     def _index(self, cursor: Cursor) -> int:
         """Which is the first block that begins at `cursor` or later."""
@@ -271,7 +295,7 @@ class Journal:
         for reader in readers:
             if reader.more is None:
                 continue  # it has left, or goes on by itself
-            if reader.cursor is not before:
+            if reader.cursor != before:
                 before = reader.cursor
                 news = self._news_after(before)
                 if news:

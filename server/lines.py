@@ -3,7 +3,7 @@
 import io
 from zlib import crc32
 
-from server.event import fact
+from server.event import END, fact
 from server.position import CONTEXT, HEAD, Position, anchor
 
 
@@ -22,6 +22,8 @@ class LineEncoder:
         """Where the last line that was encoded ends."""
         self.taken = start.offset
         """Offset of the end of all bytes taken in, those of an unfinished line too."""
+        self.events = 0
+        """How many events it has made."""
         self._max_line = max_line
         self._before = before[-CONTEXT:]
         self.unfinished = b""
@@ -77,6 +79,7 @@ class LineEncoder:
         line = _cut(self.unfinished, self._max_line)
         length = end - start.offset - data.endswith(b"\n")
         self._before, self.unfinished, self._last = last, b"", b""
+        self.events += 2
         return _clipped(str(self.position), line, length)
 
     def _encode(self, lines: bytes) -> bytes:
@@ -104,7 +107,9 @@ class LineEncoder:
                 frames.append(_careful_frame(f"{offset:x}-{head:x}-{tail:x}", line, clip))
         self.position = Position(offset, head, tail)
         self._before = data[-CONTEXT:]
-        return b"".join(frames)
+        joined = b"".join(frames)
+        self.events += joined.count(END) if clip else len(frames)
+        return joined
 
 
 def _limit(offset: int) -> int:

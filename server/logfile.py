@@ -31,7 +31,6 @@ from server.archive import (
     may_grow,
 )
 from server.errors import StartError
-from server.event import END
 from server.generation import Block, Cursor, Generation, gap, link
 from server.lines import LineEncoder
 from server.position import CONTEXT, HEAD, START, Position
@@ -40,6 +39,9 @@ from server.tail import Tail
 
 POLL = 0.1
 """Seconds between two looks at whether the log's path is still the file that is read."""
+
+LOOK = 1.0
+"""Seconds between two looks, while the log is empty, for a file that came and went before it."""
 
 STALLED = 1.0
 """Seconds that tail may leave written bytes unread before another one is started."""
@@ -54,6 +56,7 @@ IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
 
 _READ_SIZE = 128 * 1024
+_BACK_SIZE = 64 * 1024
 _SEARCHERS = 2
 _MANY_LINES = 1000
 _OPEN_FILES = 16
@@ -94,17 +97,17 @@ class LogFile:
         try:
             File.open(self._archive.target())
         except FileNotFoundError:
-            if not self.path.parent.is_dir():
+            if not os.path.isdir(self.path.parent):
                 raise StartError(
                     f"{self.path}: its directory does not exist: create {self.path.parent}"
                 ) from None
         except OSError as error:
-            if self.path.is_dir():
+            if os.path.isdir(self.path):
                 problem = "is a directory: name a log file in it"
             elif error.errno in (errno.EINVAL, errno.ENXIO):
                 problem = "is not a regular file: name a file that a program appends to"
             elif error.errno == errno.EACCES:
-                problem = "cannot be read: give this user read permission"
+                problem = "cannot be read: give this user read permission, also to its directory"
             else:
                 problem = f"cannot be opened ({error.strerror}): name a log file"
             raise StartError(f"{self.path} {problem}") from None
@@ -223,6 +226,11 @@ class LogFile:
         }
 
     @property
+    def taken(self) -> int:
+        """Offset up to which the file is read, also within a line that has no newline yet."""
+        return self._encoder.taken
+
+    @property
     def unread(self) -> int:
         """Bytes of the file that is being followed which the follower has yet to read."""
         return max(0, (self.size or 0) - self._encoder.taken)
@@ -244,11 +252,11 @@ class LogFile:
 
     # --- reading back -----------------------------------------------------------
 
-    async def read(self, cursor: Cursor) -> tuple[bytes, Cursor]:
-        """Frames that follow `cursor`, from disk, and the place after them.
+    async def read(self, cursor: Cursor) -> Block:
+        """What follows `cursor`, from disk.
 
-        Where the generation is no longer on disk, the frames are a `gap` event and the
-        place is the start of the next generation.
+        Where the generation is no longer on disk, that is a `gap` event, and the place after
+        it the start of the next generation.
         """
         generation, position = cursor
         while True:
@@ -259,12 +267,12 @@ class LogFile:
             if file:
                 followed = self._is_followed(file)
                 stop = min(end.offset, file.size)
-                frames, after = await self._encode(file, position, stop)
+                block = await self._encode(file, cursor, stop)
                 # What was read stood there before this check, so it is the log's. A copy
                 # that is shorter than what it was made of does not change any more.
                 shorter = not followed and file.size < end.offset
-                if frames and file.holds(position) and (shorter or file.holds(end)):
-                    return frames, Cursor(generation, after)
+                if block.frames and file.holds(position) and (shorter or file.holds(end)):
+                    return block
                 self._readers.pop(generation, None)
             file = await self._search(self._archive.search, end, file)
             file = file or await self._search(self._archive.search_copy, end)
@@ -273,21 +281,24 @@ class LogFile:
             if not self._is_followed(file):
                 self._keep(generation, file)
 
-    async def _encode(self, file: File, start: Position, end: int) -> tuple[bytes, Position]:
+    async def _encode(self, file: File, cursor: Cursor, end: int) -> Block:
+        start = cursor.position
         before = file.read(max(0, start.offset - CONTEXT), min(start.offset, CONTEXT))
         encoder = LineEncoder(start, before, self.max_line)
         frames = b""
         while not frames and encoder.taken < end:
             length = min(_to_boundary(encoder.taken), end - encoder.taken)
-            data = await asyncio.to_thread(file.read, encoder.taken, length)
+            data = file.read_cached(encoder.taken, length)
+            if data is None:
+                data = await asyncio.to_thread(file.read, encoder.taken, length)
             if not data:
                 break
             frames = encoder.feed(data)
         if encoder.taken == end:
             frames += encoder.finish()
-        return frames, encoder.position
+        return Block(cursor, frames, Cursor(cursor.generation, encoder.position), encoder.events)
 
-    async def _turn(self, generation: Generation) -> tuple[bytes, Cursor]:
+    async def _turn(self, generation: Generation) -> Block:
         """The step from the end of a finished generation to the next one."""
         while generation.turn is None:
             assert generation.end is not None
@@ -298,7 +309,7 @@ class LogFile:
                 link(generation, following, "rotated")
             elif not following:
                 await asyncio.sleep(POLL)  # until the follower is up to date
-        return generation.turn.frames, generation.turn.after
+        return generation.turn
 
     async def _cursor_after(self, end: Position, step: Step | None) -> Cursor | None:
         """The place after a generation that ends at `end`; None if it can't be told yet."""
@@ -314,7 +325,7 @@ class LogFile:
             return Cursor(self._generation, START)
         return None
 
-    async def _gap(self, cursor: Cursor) -> tuple[bytes, Cursor]:
+    async def _gap(self, cursor: Cursor) -> Block:
         generation, position = cursor
         while generation is self._generation:
             await asyncio.sleep(POLL)  # until the follower has found out
@@ -322,7 +333,7 @@ class LogFile:
         following = generation.turn.after if generation.turn else await self.oldest()
         lost = generation.end.offset - position.offset if generation.end else None
         id = await self.id_of(following)
-        return gap(str(position), id, "no longer on disk", lost), following
+        return Block(cursor, gap(str(position), id, "no longer on disk", lost), following, 1)
 
     def _adopt(self, file: File) -> Generation:
         """The generation that an older file holds, whether known before or not."""
@@ -431,8 +442,7 @@ class LogFile:
             if self._file is None:
                 self._file = await self._wait_for_file()
             if await self._read_to_end(self._file, publish):
-                before = self.end
-                _publish(publish, before, self._encoder.finish(), self.end)
+                self._publish(publish, self._encoder.finish)
                 await self._begin_next(self._file, publish)
             else:
                 await self._recover(publish)
@@ -448,7 +458,7 @@ class LogFile:
     async def _read_to_end(self, file: File, publish: Callable[[Block], None]) -> bool:
         """Read on until the generation is finished (True) or is not what it was (False)."""
         tail: Tail | None = None
-        started, read_last = -float("inf"), time.monotonic()
+        started, looked, read_last = -float("inf"), -float("inf"), time.monotonic()
         try:
             while True:
                 now = time.monotonic()
@@ -464,8 +474,11 @@ class LogFile:
                 else:
                     data = file.read(self._encoder.taken, _READ_SIZE)
                     await asyncio.sleep(0 if data else POLL)
-                if live and not self._encoder.taken and await self._has_missed(file):
-                    return False
+                if live and not self._encoder.taken and (data or now - looked > LOOK):
+                    looked = now
+                    if await self._has_missed(file):
+                        return False
+                self._drop_idle()
                 if data:
                     read_last = time.monotonic()
                     if self._take(file, data, publish):
@@ -480,7 +493,6 @@ class LogFile:
                     tail = None
                 if not live and not data and self._is_finished(file, quiet):
                     return True
-                self._drop_idle()
         finally:
             self.is_tailed = False
             if tail:
@@ -513,10 +525,16 @@ class LogFile:
         """Publish the lines that `data` completes, unless the file says otherwise."""
         if file.read(self._encoder.taken, len(data)) != data or not self._is_unchanged(file):
             return False
-        before = self.end
         self._head += data[: HEAD - len(self._head)]
-        _publish(publish, before, self._encoder.feed(data), self.end)
+        self._publish(publish, lambda: self._encoder.feed(data))
         return True
+
+    def _publish(self, publish: Callable[[Block], None], encode: Callable[[], bytes]) -> None:
+        """Publish the frames that `encode` makes of what the encoder has, if there are any."""
+        before, events = self.end, self._encoder.events
+        frames = encode()
+        if frames:
+            publish(Block(before, frames, self.end, self._encoder.events - events))
 
     def _is_unchanged(self, file: File) -> bool:
         """Whether all that was taken from the file still stands there."""
@@ -577,15 +595,8 @@ class LogFile:
 
 def _to_boundary(offset: int) -> int:
     """How many bytes to read at `offset`, so that readers who began apart soon read the same."""
-    length = _READ_SIZE - offset % _READ_SIZE
-    return length if length >= _READ_SIZE // 2 else length + _READ_SIZE
-
-
-def _publish(
-    publish: Callable[[Block], None], before: Cursor, frames: bytes, after: Cursor
-) -> None:
-    if frames:
-        publish(Block(before, frames, after, frames.count(END)))
+    length = _BACK_SIZE - offset % _BACK_SIZE
+    return length if length >= _BACK_SIZE // 2 else length + _BACK_SIZE
 
 
 async def _patiently(

@@ -7,9 +7,9 @@ import shutil
 import time
 from dataclasses import dataclass, field
 
+from server.generation import Cursor
 from server.handlers import SiteHandler
 from server.journal import Journal
-from server.position import Position
 
 PATIENCE = 10.0
 """Seconds for which bytes may lie unread, or the log be missing, before that is an illness."""
@@ -25,7 +25,7 @@ class Health:
     journal: Journal
     following: "asyncio.Task[None]"
     patience: float = PATIENCE
-    _end: Position | None = None
+    _read: tuple[Cursor, int] | None = None
     _moved: float = field(default_factory=time.monotonic)
     _there: float = field(default_factory=time.monotonic)
 
@@ -38,8 +38,8 @@ class Health:
     def look(self) -> None:
         """Note whether the position moves with the file, and whether there is a file."""
         log, now = self.journal.log, time.monotonic()
-        if not log.unread or log.end.position != self._end:
-            self._moved, self._end = now, log.end.position
+        if not log.unread or (log.end, log.taken) != self._read:
+            self._moved, self._read = now, (log.end, log.taken)
         if os.path.exists(log.path):
             self._there = now
 

@@ -72,6 +72,20 @@ class File:
         """The bytes at `offset`, fewer than `length` only at the end of the file."""
         return os.pread(self._descriptor, length, offset)
 
+    def read_cached(self, offset: int, length: int) -> bytes | None:
+        """The same, perhaps fewer; None if the disk would have to be waited for, or may have to.
+
+        See preadv2(2), RWF_NOWAIT.
+        """
+        if not hasattr(os, "RWF_NOWAIT"):
+            return None
+        buffer = bytearray(length)
+        try:
+            size = os.preadv(self._descriptor, [buffer], offset, os.RWF_NOWAIT)
+        except OSError:  # EAGAIN; EOPNOTSUPP where a file system has no such thing
+            return None
+        return bytes(memoryview(buffer)[:size])
+
     @property
     def size(self) -> int:
         return os.fstat(self._descriptor).st_size
@@ -145,7 +159,7 @@ class PackedFile(File):
 
         Raises OSError, with errno EINTR when `stopped` is set.
         """
-        with tempfile.TemporaryFile() as file:
+        with _temporary_file() as file:
             try:
                 with self._unpacked() as unpacked:
                     while data := unpacked.read(1 << 16):
@@ -164,6 +178,14 @@ class PackedFile(File):
             file.seek(0)
             with _UNPACKERS[self.path.suffix](file) as unpacked:
                 yield unpacked
+
+
+def _temporary_file() -> IO[bytes]:
+    """Raises OSError, with errno ENOSPC also where there is no directory that has room for it."""
+    try:
+        return tempfile.TemporaryFile()
+    except FileNotFoundError as error:
+        raise OSError(errno.ENOSPC, str(error)) from error
 
 
 def _raise_unless_damaged(error: Exception) -> None:

@@ -151,12 +151,12 @@ class Stream:
                 async for piece in pieces:
                     await self._write(piece)
                     self._sent_pieces += 1
-            await self._finish(b"")
             self._why = "finished"
+            await self._finish(b"")
         except StreamClosedError:
             pass  # `_end` says why
         except asyncio.CancelledError:
-            if self._is_shutting_down:
+            if self._is_shutting_down and self._why != "finished":
                 self._why = "server stopped"
                 await self._finish(self.last_piece())
         except Exception:

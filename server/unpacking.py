@@ -16,6 +16,9 @@ from server.rotation import File, PackedFile, Version
 KEPT = 256 * 1024 * 1024
 """Bytes of unpacked files that are kept for the next who asks, beside the youngest."""
 
+MOST_KEPT = 16
+"""How many of them: each takes a descriptor."""
+
 _REMEMBERED = 1000
 
 
@@ -63,10 +66,10 @@ class Unpacker:
         with self._lock:
             files = [(version, future) for version, (future, _) in self._files.items()]
             size = 0
-            for version, future in reversed(files):
+            for number, (version, future) in enumerate(reversed(files)):
                 if future.done() and not future.exception():
                     size += future.result().size
-                    if size > self._kept and version != files[-1][0]:
+                    if number and (size > self._kept or number >= MOST_KEPT):
                         del self._files[version]
 
     def drop_idle(self, seconds: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.generation import Cursor
+from server.generation import Block, Cursor
 from server.journal import Journal
 from server.logfile import LogFile
 from server.tail import find_tail
@@ -181,7 +181,7 @@ def test_what_is_read_back_is_read_once_for_all_who_are_behind(tmp_path: Path) -
         reads = 0
         read = file.read
 
-        async def counted(cursor: Cursor) -> tuple[bytes, Cursor]:
+        async def counted(cursor: Cursor) -> Block:
             nonlocal reads
             reads += 1
             return await read(cursor)
@@ -192,7 +192,7 @@ def test_what_is_read_back_is_read_once_for_all_who_are_behind(tmp_path: Path) -
             assert len(data(events)) == lines - 50 * number
             assert data(events)[-1] == f"{lines - 1:0799}"
         # each of them reads to a boundary by itself, and the rest is read for all
-        assert reads < 2 * 10 + 2 * log.stat().st_size / 2**18
+        assert reads < 2 * 10 + 2 * log.stat().st_size / 2**16
 
     run(test)
 
@@ -205,12 +205,73 @@ def test_a_read_that_failed_is_tried_again(tmp_path: Path) -> None:
         async with journal(log) as one:
             read = one.log.read
 
-            async def broken(cursor: Cursor) -> tuple[bytes, Cursor]:
+            async def broken(cursor: Cursor) -> Block:
                 raise OSError("no luck")
 
             one.log.read = broken  # type: ignore[method-assign]
             with pytest.raises(OSError, match="no luck"):
                 await take(one.events(None, 0, from_start=True), 100)
+            one.log.read = read  # type: ignore[method-assign]
+            events = await take(one.events(None, 0, from_start=True), 100)
+            assert data(events) == text(0, 100).splitlines()
+
+    run(test)
+
+
+def test_a_file_that_is_back_is_read_though_another_client_was_told_of_a_gap(
+    tmp_path: Path,
+) -> None:
+    log, old = tmp_path / "app.log", tmp_path / "app.log.1"
+    old.write_text(text(0, 100_000))
+    log.write_text("new\n")
+
+    async def test() -> None:
+        async with journal(log) as one:
+            reader = one.events(None, 0, from_start=True)
+            parser = Parser()
+            read = parser.feed(await anext(reader))
+            old.rename(tmp_path / "away")
+            one.log._readers.clear()  # as when nobody has read it for a minute
+            [event, *_] = parser.feed(await anext(reader))
+            assert event.type == "gap"
+            (tmp_path / "away").rename(old)
+            back = one.events(read[-1].id, 0)
+            left = 100_000 - len(read)
+            assert data(await take(back, left)) == text(len(read), 100_000).splitlines()
+
+    run(test)
+
+
+def test_what_nobody_waits_for_any_more_is_not_read(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text(text(0, 100))
+
+    async def test() -> None:
+        async with journal(log) as one:
+            begun, ended = asyncio.Event(), asyncio.Event()
+            read = one.log.read
+
+            async def endless(cursor: Cursor) -> Block:
+                begun.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ended.set()
+                raise AssertionError
+
+            one.log.read = endless  # type: ignore[method-assign]
+            clients = [
+                asyncio.ensure_future(take(one.events(None, 0, from_start=True), 1))
+                for _ in range(2)
+            ]
+            await begun.wait()
+            while one._wanted.total() < 2:
+                await asyncio.sleep(0)
+            clients[0].cancel()
+            await asyncio.wait({clients[0]})
+            assert not ended.is_set()  # the other one still waits
+            clients[1].cancel()
+            await ended.wait()
             one.log.read = read  # type: ignore[method-assign]
             events = await take(one.events(None, 0, from_start=True), 100)
             assert data(events) == text(0, 100).splitlines()

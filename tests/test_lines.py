@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.event import END
 from server.lines import LineEncoder
 from server.position import CONTEXT, START, Position
 from tests.sse import Parsed, parse
@@ -21,6 +22,7 @@ def encode(log: bytes, start: Position = START, cuts: tuple[int, ...] = ()) -> b
         at += cut
     frames += encoder.finish()
     assert encoder.taken == encoder.position.offset == len(log)
+    assert encoder.events == frames.count(END)
     return frames
 
 

@@ -349,8 +349,8 @@ def test_a_file_that_the_follower_has_missed_is_not_taken_for_finished(log: Log)
             writer.write("late\n")
             writer.close()
             log.lines.append("late")
-            frames, _ = await file.read(await coming)
-            assert frames.count(END) == len(log.lines)
+            block = await file.read(await coming)
+            assert block.events == block.frames.count(END) == len(log.lines)
 
     asyncio.run(test())
 

@@ -81,6 +81,14 @@ def test_an_open_file_stays_this_one(tmp_path: Path) -> None:
     assert not file.is_same(File.open(path))
 
 
+def test_what_the_system_has_in_memory_is_read_without_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    path.write_bytes(b"0123456789" * 1000)  # just written, so it is in memory
+    file = File.open(path)
+    for offset, length in [(0, 10), (5, 20_000), (9_999, 5), (10_000, 5)]:
+        assert file.read_cached(offset, length) in (file.read(offset, length), None)
+
+
 def test_a_file_is_closed_when_nobody_holds_it(tmp_path: Path) -> None:
     (tmp_path / "app.log").touch()
     before = len(os.listdir("/proc/self/fd"))

@@ -9,14 +9,14 @@ import pytest
 
 from server.position import Position
 from server.rotation import File, PackedFile, open_all
-from server.unpacking import Unpacker
+from server.unpacking import MOST_KEPT, Unpacker
 
 TEXT = b"".join(b"line %d of a log that is rotated\n" % number for number in range(10_000))
 
 
 def packed(path: Path, text: bytes = TEXT) -> PackedFile:
     path.write_bytes(gzip.compress(text))
-    file = open_all(path.with_name("app.log"))[-1]
+    [file] = [file for file in open_all(path.with_name("app.log")) if file.path == path]
     assert isinstance(file, PackedFile)
     return file
 
@@ -80,6 +80,13 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
         assert (unpacker.unpack(files[number]) is unpacked[number]) is is_kept, number
     large = Unpacker(kept=0)
     assert large.unpack(files[0]) is large.unpack(files[0])
+
+
+def test_few_descriptors_are_kept(tmp_path: Path) -> None:
+    unpacker = Unpacker()
+    for number in range(1, 60):
+        unpacker.unpack(packed(tmp_path / f"app.log.{number}.gz", b"short %d\n" % number))
+    assert len(unpacker._files) <= MOST_KEPT
 
 
 def test_what_nobody_asks_for_is_dropped(tmp_path: Path) -> None:
