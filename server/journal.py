@@ -16,7 +16,7 @@ from server.turns import Turns
 _ENOUGH = 64 * 1024
 """Bytes of frames that one read gives, give or take a block."""
 
-_PIECE = 128 * 1024
+_PIECE = 256 * 1024
 """Bytes of frames that one read from disk makes of lines of a hundred bytes, at the most."""
 
 _FEW = 1000

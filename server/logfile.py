@@ -56,7 +56,7 @@ IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
 
 _READ_SIZE = 128 * 1024
-_BACK_SIZE = 64 * 1024
+_BACK_SIZE = 128 * 1024
 _SEARCHERS = 2
 _MANY_LINES = 1000
 _OPEN_FILES = 16
