@@ -81,6 +81,7 @@
   let count = 0;
   let isFollowing = true; // the end, until the reader scrolls up
   let lastTop = 0; // where the log was scrolled to last
+  let lastWidth = 0; // and how wide it was
 
   // A burst of lines is drawn once a frame. A hidden tab draws no frames, so the lines
   // that wait must stay few by themselves.
@@ -98,6 +99,7 @@
     find("#count")?.replaceChildren(inWords(count));
     if (isFollowing) log.scrollTop = log.scrollHeight;
     lastTop = log.scrollTop;
+    lastWidth = log.clientWidth;
   }
 
   function makeLine({ text, kind }) {
@@ -276,6 +278,7 @@
     log.focus();
   });
   log.addEventListener("scroll", () => {
+    if (log.clientWidth !== lastWidth) return; // not the reader: lines wrap anew, see below
     const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 8;
     // Not at the end, and yet not moved up: the end has moved, as when lines wrap anew.
     if (isAtEnd || log.scrollTop < lastTop) follow(isAtEnd);

@@ -880,6 +880,8 @@ class Verdict:
                 self._fail("refused", Span(0, 0), entry.text)
             elif entry.name == "gap":
                 self._judge_gap(entry)
+                if "not in the log" in entry.text:
+                    self._came = entry.at  # it begins anew, and that was all it could be told
         self._place = len(client.history)
         if not client.has_left and client.last != self.writer.last:
             self._judge_missing(Span((self._last or 0) + 1, self.writer.last), facts, clock())
@@ -909,7 +911,8 @@ class Verdict:
         self.counts["gaps"] += 1
         if self._last is not None:
             around = [Span(self._last, self._last + 1)]
-            destroyed = [d.span for d in self.disk.destroyed if d.since <= gap.at]
+            # What was never seen on disk was gone before it was missed.
+            destroyed = [d.span for d in self.disk.destroyed if d.since <= gap.at or not d.seen]
             if subtract(around, destroyed) == around:
                 self._fail("false gaps", around[0], gap.text)
 
