@@ -35,8 +35,8 @@ from benchmarks.servers import (
     Peer,
 )
 from benchmarks.stalled import measure as measure_stalled
-from server.lines import LineEncoder
-from server.position import START
+from server.logs.lines import LineEncoder
+from server.logs.position import START
 
 Results = Iterator[tuple[str, Figures]]
 """What each server, or each kind of a load, took."""

@@ -18,7 +18,14 @@ from typing import Any
 from tornado.web import Application, RequestHandler
 
 from server.errors import StartError
-from server.handlers import (
+from server.feeds.journal import Journal
+from server.logs.logfile import LogFile
+from server.logs.tail import find_tail
+from server.reporting import log_request
+from server.service import feed_watchdog, notify
+from server.settings import Settings
+from server.sources.log_writer import LogWriter
+from server.web.handlers import (
     LogsHandler,
     LogStreamHandler,
     NothingHandler,
@@ -28,17 +35,10 @@ from server.handlers import (
     RawLogHandler,
     SlowNumbersHandler,
 )
-from server.journal import Journal
-from server.listener import BoundedServer, listen
-from server.log_writer import LogWriter
-from server.logfile import LogFile
-from server.operations import Health, HealthHandler, LoopDelay, MetricsHandler
-from server.reporting import log_request
-from server.security import Guard, Seats
-from server.service import feed_watchdog, notify
-from server.settings import Settings
-from server.stream import DEAD_AFTER, Site
-from server.tail import find_tail
+from server.web.listener import BoundedServer, listen
+from server.web.operations import Health, HealthHandler, LoopDelay, MetricsHandler
+from server.web.security import Guard, Seats
+from server.web.stream import DEAD_AFTER, Site
 
 HEADER_TIMEOUT = 10.0
 """Seconds in which a request has to be there, or the next one on its connection."""

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from server.event import Event
-from server.security import is_loopback
+from server.sse.event import Event
+from server.web.security import is_loopback
 
 try:
     import requests

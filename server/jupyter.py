@@ -26,10 +26,10 @@ from traitlets.config import Configurable
 
 from server.app import DRAIN, Source, find_pages, routes
 from server.errors import StartError
-from server.handlers import PageHandler, SiteHandler
-from server.security import Seats
 from server.settings import DEMO_LOG, VIEWER_VARIABLE, Settings
-from server.stream import Site
+from server.web.handlers import PageHandler, SiteHandler
+from server.web.security import Seats
+from server.web.stream import Site
 
 NAME = "riacho"
 """The extension's name, and its place under Jupyter's base URL."""

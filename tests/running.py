@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from tests.sse import Parsed, Parser
+from tests.event_stream import Parsed, Parser
 
 PATIENCE = 30.0
 """Seconds after which a condition that has not come true is a failure."""

@@ -17,12 +17,12 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from server.handlers import NumberStreamHandler
-from server.position import Position
+from server.logs.position import Position
 from server.settings import Settings
-from server.stream import Site
+from server.web.handlers import NumberStreamHandler
+from server.web.stream import Site
+from tests.event_stream import parse
 from tests.running import PATIENCE, Client, Server, following, is_gone, running, wait_until
-from tests.sse import parse
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from server.client import LONGEST_RETRY, Follower, StreamRefusedError, follow
-from server.event import Event
+from server.sse.event import Event
+from tests.event_stream import Parsed, Parser
 from tests.running import PATIENCE, Server, running, wait_until
-from tests.sse import Parsed, Parser
 
 NPM = Path(__file__).parent / "npm"
 

@@ -26,15 +26,15 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
 from server.app import make_app
-from server.journal import Journal, Reader
-from server.lines import LineEncoder
-from server.listener import listen
-from server.logfile import LogFile
-from server.operations import Health, LoopDelay
-from server.position import START
+from server.feeds.journal import Journal, Reader
+from server.logs.lines import LineEncoder
+from server.logs.logfile import LogFile
+from server.logs.position import START
+from server.logs.tail import find_tail
 from server.settings import Settings
-from server.stream import Caller, EventStream, Site
-from server.tail import find_tail
+from server.web.listener import listen
+from server.web.operations import Health, LoopDelay
+from server.web.stream import Caller, EventStream, Site
 from tests.running import PATIENCE
 
 CLIENTS = 20

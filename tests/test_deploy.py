@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from server.settings import Settings
-from tests.logs import Log
 from tests.proxies import DEPLOY, PREFIX, PROXIES, Certificate, Proxy, proxied
+from tests.rotations import Log
 from tests.running import PATIENCE, running, wait_until
 from tests.test_pages import browser
 

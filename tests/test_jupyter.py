@@ -19,10 +19,10 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import Browser, Page, Request, expect
 
-from server.doctor import Patient, examine, start_page
+from server.doctor.examination import Patient, examine, start_page
 from server.jupyter import DECIDED_BY_JUPYTER, Riacho
 from server.settings import Settings
-from tests.logs import Log
+from tests.rotations import Log
 from tests.running import PATIENCE, Client, Server, following, is_gone, wait_until
 from tests.test_pages import SCREENSHOTS, browser, wait_for_lines, wait_for_state
 
@@ -393,7 +393,7 @@ def test_the_magic_shows_what_jupyter_streams(jupyter: Jupyter, log: Log, page: 
     cell: dict[str, object] = {
         "id": "cell",
         "cell_type": "code",
-        "source": "%load_ext server.magic\n%riacho",
+        "source": "%load_ext server.notebook.magic\n%riacho",
         "metadata": {},
         "execution_count": None,
         "outputs": [],
@@ -449,7 +449,7 @@ def test_the_magic_starts_a_server_once_and_ends_it(
 ) -> None:
     (tmp_path / "app.log").write_text("a line\n")
     assert "not found" in run(kernel, "%riacho")
-    run(kernel, "%load_ext server.magic")
+    run(kernel, "%load_ext server.notebook.magic")
     (tmp_path / "server.py").write_text("raise SystemExit('the wrong one')")
     url, again = (
         re.findall(r'src="(http://127.0.0.1:\d+/)client_listen_logs', run(kernel, line))

@@ -18,7 +18,7 @@ from nbclient.client import NotebookClient
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from traitlets.config import Config
 
-from server.widgets import INTERVAL
+from server.notebook.widgets import INTERVAL
 from tests.running import PATIENCE, is_gone, wait_until
 from tests.test_jupyter import BASE, LOGIN, TOKEN, Jupyter, end, run
 from tests.test_pages import SCREENSHOTS, browser

@@ -15,7 +15,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from server.settings import Settings
-from server.stream import Site
+from server.web.stream import Site
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -58,8 +58,8 @@ def test_the_wheel_carries_the_pages(tmp_path: Path) -> None:
         names = set(archive.namelist())
     for path in (ROOT / "html").iterdir():
         assert f"server/html/{path.name}" in names
-    for path in (ROOT / "server").glob("*.py"):
-        assert f"server/{path.name}" in names
+    for path in (ROOT / "server").rglob("*.py"):
+        assert str(path.relative_to(ROOT)) in names
     config = "data/etc/jupyter/jupyter_server_config.d/riacho.json"  # which Jupyter reads
     assert [name for name in names if name.endswith(config)]
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "notebooks"))]
@@ -68,13 +68,15 @@ def test_the_wheel_carries_the_pages(tmp_path: Path) -> None:
 def test_imports_go_in_one_direction() -> None:
     """A module imports only from those above it in CONTRIBUTING.md's table."""
     table = (ROOT / "CONTRIBUTING.md").read_text()
-    order = re.findall(r"^\| `(\w+)\.py`", table, re.MULTILINE)
-    modules = {path.stem for path in (ROOT / "server").glob("*.py")} - {"__init__", "__main__"}
+    order = re.findall(r"^\| `([\w/]+)\.py`", table, re.MULTILINE)
+    package = ROOT / "server"
+    paths = {str(path.relative_to(package))[:-3] for path in package.rglob("*.py")}
+    modules = {path for path in paths if not path.endswith(("__init__", "__main__"))}
     assert set(order) == modules
     for index, module in enumerate(order):
-        text = (ROOT / "server" / f"{module}.py").read_text()
-        used = set(re.findall(r"^from server\.(\w+) import", text, re.MULTILINE))
-        assert used <= set(order[:index]), module
+        text = (package / f"{module}.py").read_text()
+        used = re.findall(r"^\s*from server\.([\w.]+) import", text, re.MULTILINE)
+        assert {name.replace(".", "/") for name in used} <= set(order[:index]), module
 
 
 def test_the_stream_that_contributing_shows_works(tmp_path: Path) -> None:

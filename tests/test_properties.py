@@ -16,11 +16,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from server import logfile
-from server.journal import Journal
-from server.logfile import LogFile
-from server.tail import find_tail
-from tests.sse import Parsed, Parser
+from server.feeds.journal import Journal
+from server.logs import logfile
+from server.logs.logfile import LogFile
+from server.logs.tail import find_tail
+from tests.event_stream import Parsed, Parser
 
 HEADER = "#Fields: date time level message\n"
 

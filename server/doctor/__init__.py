@@ -1,0 +1,1 @@
+"""What keeps streams from a client."""

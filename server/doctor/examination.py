@@ -1,0 +1,368 @@
+"""`python -m server.doctor URL`: finds out what keeps streams from a client.
+
+It streams through whatever stands in between, as a browser does and as others do, and
+takes the time.
+"""
+
+import http.client
+import json
+import re
+import socket
+import ssl
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+import click
+
+from server.doctor.diagnosis import (
+    INTERVAL,
+    NUMBERS,
+    Answer,
+    Finding,
+    bunches,
+    held_back,
+    judge_head,
+    judge_pace,
+    judge_resume,
+    judge_silence,
+    judge_start,
+)
+from server.reporting import printable
+from server.settings import Settings
+
+PATIENCE = 5.0
+"""Seconds for which something that should come at once is waited for."""
+
+LONGEST = 64 * 1024
+"""Bytes of an event; of what is longer no more is read."""
+
+EVENT_SOURCE = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+"""Headers of a client that wants nothing but events."""
+
+COMPRESSING = {**EVENT_SOURCE, "Accept-Encoding": "gzip, deflate, br"}
+"""Those of a browser."""
+
+ANYTHING = {**EVENT_SOURCE, "Accept": "*/*"}
+"""Those of curl, and of most libraries."""
+
+RETURNING = {**EVENT_SOURCE, "Last-Event-ID": "1"}
+
+_ROUTE = re.compile(r"(stream-logs|stream-numbers|slow-numbers|logs|healthz|metrics|[\w-]+\.html)$")
+
+
+class NoAnswerError(Exception):
+    """There is none, for the reason that `finding` gives."""
+
+    def __init__(self, name: str, seen: str) -> None:
+        super().__init__(seen)
+        self.finding = Finding(name, seen)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A server as it is seen from here; `base` is the address of its start page."""
+
+    base: SplitResult
+    headers: dict[str, str] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None
+
+    def ask(
+        self,
+        query: str,
+        listen: float = PATIENCE,
+        headers: Mapping[str, str] = EVENT_SOURCE,
+        first_byte_only: bool = False,
+    ) -> Answer:
+        """What comes of a GET request within `listen` seconds.
+
+        Raises NoAnswerError if there is no connection.
+        """
+        path = self.base.path + query
+        with closing(self._connect()) as connection:
+            hearing = _Hearing(path.partition("?")[0], connection.sock, listen)
+            try:
+                connection.request("GET", path, headers={**headers, **self.headers})
+                return hearing.hear(connection.getresponse(), first_byte_only)
+            except TimeoutError:
+                return Answer(hearing.path, status=0)
+            except (OSError, http.client.HTTPException) as error:
+                raise NoAnswerError("unreachable", f"{self.base.netloc}: {error!r}") from None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = self.base.hostname or "", self.base.port
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=self.tls)
+            if self.base.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=PATIENCE)
+        )
+        try:
+            connection.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise NoAnswerError("tls", f"{self.base.netloc}: {error.verify_message}") from None
+        except ssl.SSLError as error:
+            raise NoAnswerError("tls", f"{self.base.netloc}: {error.reason or error}") from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            name = "tls" if "handshake" in reason else "unreachable"
+            raise NoAnswerError(name, f"{self.base.netloc}: {reason}") from None
+        return connection
+
+
+class _Hearing:
+    """Listens to an answer for so many seconds, and writes down when each part of it came."""
+
+    def __init__(self, path: str, connection: socket.socket, seconds: float) -> None:
+        self.path = path
+        self._connection = connection
+        self._begin = time.monotonic()
+        self._end = self._begin + seconds
+        self._first_byte: float | None = None
+        self._limit_wait()
+
+    def hear(self, response: http.client.HTTPResponse, first_byte_only: bool) -> Answer:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        answer = Answer(self.path, response.status, response.reason, response.version, headers)
+        frames: list[tuple[float, str]] = []
+        rest, ended = "", None
+        try:
+            for text in self._pieces(response, answer.encoding):
+                *whole, rest = re.split(r"(?<=\n)\n", rest + text)
+                frames += [(self._now, frame) for frame in whole]
+                if first_byte_only or len(rest) > LONGEST or time.monotonic() > self._end:
+                    break
+            else:
+                ended = self._now
+        except TimeoutError:
+            pass
+        except (OSError, http.client.HTTPException, zlib.error):
+            ended = self._now
+        return replace(
+            answer,
+            first_byte=self._first_byte,
+            frames=tuple(frames),
+            ended=ended,
+            text="" if answer.is_stream else "\n".join([*(frame for _, frame in frames), rest]),
+        )
+
+    def _pieces(self, response: http.client.HTTPResponse, encoding: str) -> Iterator[str]:
+        gzipped = encoding in ("gzip", "deflate")
+        unpack = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress if gzipped else bytes
+        while data := response.read1(65536):
+            if self._first_byte is None:
+                self._first_byte = self._now
+            yield unpack(data).decode(errors="replace")
+            self._limit_wait()
+
+    @property
+    def _now(self) -> float:
+        return time.monotonic() - self._begin
+
+    def _limit_wait(self) -> None:
+        self._connection.settimeout(max(0.001, self._end - time.monotonic()))
+
+
+@dataclass
+class Report:
+    """What is wrong; and what was looked at, and is not."""
+
+    findings: list[Finding] = field(default_factory=list)
+    well: list[str] = field(default_factory=list)
+
+    def note(self, findings: Iterable[Finding], well: str = "") -> None:
+        """Take the findings, each name once; without any, what is `well`."""
+        found = list(findings)
+        for finding in found:
+            if finding.name not in [known.name for known in self.findings]:
+                self.findings.append(finding)
+        if not found and well:
+            self.well.append(well)
+
+
+def examine(patient: Patient, wait: int) -> Report:
+    """Find out what is wrong; a silent stream is watched for `wait` seconds."""
+    report = Report()
+    try:
+        first = patient.ask("stream-numbers?to=1")
+        report.note(judge_head(first))
+        if first.numbers:
+            _examine_streams(patient, wait, report)
+        elif not report.findings:
+            seen = f"{first.path}: no event came within {PATIENCE:g} s"
+            report.note([Finding("unreachable", seen)])
+    except NoAnswerError as error:
+        report.note([error.finding])
+    return report
+
+
+def _examine_streams(patient: Patient, wait: int, report: Report) -> None:
+    with ThreadPoolExecutor() as pool:  # all at the same time: most of it is waiting
+        paced = pool.submit(_pace, patient, COMPRESSING)
+        other = pool.submit(_pace, patient, ANYTHING)
+        opened = pool.submit(patient.ask, "stream-logs?backlog=1", first_byte_only=True)
+        resumed = pool.submit(patient.ask, "stream-numbers?to=1", headers=RETURNING)
+        silent = pool.submit(patient.ask, "stream-numbers?to=2&interval=3600", wait)
+
+    answer, findings = paced.result()
+    if answer.encoding:
+        report.note([Finding("compression", f"{answer.path}: Content-Encoding: {answer.encoding}")])
+        answer, findings = _pace(patient, EVENT_SOURCE)
+    report.note(findings, _describe_pace(answer))
+    if not findings:
+        _, findings = other.result()
+        findings = [Finding("accept", f"with Accept: */*, {one.seen}") for one in findings]
+        report.note(findings, "they come so with any Accept")
+    log = opened.result()
+    report.note([*judge_head(log), *judge_start(log)], f"{log.path} begins at once")
+    report.note(judge_resume(resumed.result()), "the header Last-Event-ID arrives")
+    quiet = silent.result()
+    if quiet.numbers:
+        report.note(judge_silence(quiet), _describe_silence(quiet, wait))
+
+
+def _pace(patient: Patient, headers: Mapping[str, str]) -> tuple[Answer, list[Finding]]:
+    """Take the time of numbers; again where what is wrong may be a machine that was busy."""
+    for _ in range(3):
+        query = f"stream-numbers?to={NUMBERS}&interval={INTERVAL}"
+        answer = patient.ask(query, NUMBERS * INTERVAL + PATIENCE, headers)
+        findings = list(judge_pace(answer))
+        came = bunches(when for when, _ in answer.numbers)
+        if came <= 1 or "buffering" not in [finding.name for finding in findings]:
+            break
+    return answer, findings
+
+
+def _describe_pace(answer: Answer) -> str:
+    held = max(held_back([when for when, _ in answer.numbers], INTERVAL), default=0)
+    return f"{NUMBERS} events {INTERVAL} s apart were held back for {1000 * held:.0f} ms at most"
+
+
+def _describe_silence(answer: Answer, wait: int) -> str:
+    if answer.comments:
+        comments = f"the first keep-alive comment came after {answer.comments[0]:.1f} s"
+    else:
+        comments = "no keep-alive comment came yet, so give a longer --wait to test more"
+    return f"a silent stream stayed open for {wait} s; {comments}"
+
+
+def start_page(url: str) -> tuple[SplitResult, str | None]:
+    """The address of the start page, and the token in it, for any of a server's addresses.
+
+    Raises ValueError for what is no address.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("give a URL such as https://logs.example.org/")
+    path = _ROUTE.sub("", parts.path)
+    base = parts._replace(
+        path=path if path.endswith("/") else f"{path}/",
+        netloc=parts.netloc.rpartition("@")[2],
+        query="",
+        fragment="",
+    )
+    return base, parse_qs(parts.query).get("token", [None])[0]
+
+
+def _examine(
+    url: str,
+    token: str | None,
+    header: tuple[str, ...],
+    cacert: Path | None,
+    wait: int,
+    as_json: bool,
+) -> int:
+    try:
+        base, token_in_url = start_page(url)
+    except ValueError as error:
+        raise click.UsageError(f"{url}: {error}.") from None
+    headers = _headers(token or token_in_url, header)
+    try:
+        tls = ssl.create_default_context(cafile=cacert)
+    except OSError as error:
+        raise click.UsageError(f"--cacert {cacert}: {error}.") from None
+    report = examine(Patient(base, headers, tls), wait)
+    click.echo(_as_json(base, report) if as_json else _as_text(base, report))
+    return 1 if report.findings else 0
+
+
+def _headers(token: str | None, lines: tuple[str, ...]) -> dict[str, str]:
+    """What is to be sent beside the usual headers. Raises click.UsageError."""
+    if token and not (token.isascii() and token.isprintable()):
+        raise click.UsageError("--token: give one of printable ASCII characters.")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    for line in lines:
+        # RFC 9110, section 5
+        match = re.fullmatch(r"([!#$%&'*+.^_`|~\w-]+):[ \t]*([ -~\t]*)", line, re.ASCII)
+        if not match:
+            raise click.UsageError(f"--header {line!r}: give a name, a colon and a value.")
+        headers[match[1]] = match[2]
+    return headers
+
+
+def _as_text(base: SplitResult, report: Report) -> str:
+    lines = [f"{base.geturl()}: {'something is wrong' if report.findings else 'streams well'}"]
+    lines += [f"  ok: {one}" for one in report.well]
+    for one in report.findings:
+        lines += ["", f"{one.name}: {one.ill.what}"]
+        lines += [f"  seen: {printable(one.seen)}", f"  remedy: {one.ill.remedy}"]
+        lines += [f"    {line}" for line in one.ill.settings]
+    return "\n".join(lines)
+
+
+def _as_json(base: SplitResult, report: Report) -> str:
+    findings = [
+        {"name": one.name, "seen": one.seen, **one.ill._asdict()} for one in report.findings
+    ]
+    return json.dumps({"url": base.geturl(), "findings": findings, "well": report.well}, indent=2)
+
+
+command = click.Command(
+    "doctor",
+    callback=_examine,
+    params=[
+        click.Argument(["url"]),
+        click.Option(["--token"], envvar="RIACHO_TOKEN", show_envvar=True, help="The token."),
+        click.Option(
+            ["--header"],
+            multiple=True,
+            help="A header to send, as for a proxy with a login: 'Cookie: NAME=VALUE'. May repeat.",
+        ),
+        click.Option(
+            ["--cacert"],
+            type=click.Path(path_type=Path),
+            help="Certificates (PEM) of authorities to trust instead of the system's.",
+        ),
+        click.Option(
+            ["--wait"],
+            type=click.IntRange(0, 3600),
+            default=round(Settings().keep_alive + PATIENCE),
+            show_default=True,
+            help="Seconds to watch a silent stream: longer than the server's --keep-alive.",
+        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="Tell it as JSON."),
+    ],
+    help="""Find out what keeps the streams of the Riacho at URL from arriving as they should.
+
+    URL is the address of its start page, as clients see it. The exit code is 0 if all
+    is well, 1 if something is wrong, 2 if the command line is.
+    """,
+    context_settings={"max_content_width": 100},
+)
+
+
+def main() -> None:
+    """Examine, and exit with what was found."""
+    try:
+        code = command.main(prog_name="python -m server.doctor", standalone_mode=False)
+    except click.Abort:
+        code = 130
+    except click.UsageError as error:
+        click.echo(f"doctor: {error.format_message()}", err=True)
+        code = 2
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""Streams of events that can be resumed: no HTTP, no paths."""

@@ -1,0 +1,1 @@
+"""Logs as bytes and files: no HTTP."""

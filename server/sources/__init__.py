@@ -1,0 +1,1 @@
+"""What appends lines to a log."""

@@ -1,0 +1,1 @@
+"""HTTP: who may read, and what is sent."""

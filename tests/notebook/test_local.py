@@ -1,0 +1,112 @@
+"""A server that a notebook starts, and that goes with it."""
+
+import html
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from server.client import follow
+from server.errors import StartError
+from server.notebook.local import LocalServer
+from tests.running import PATIENCE, is_gone, wait_until
+
+
+def test_without_a_log_it_streams_the_demo_s_from_a_directory_that_goes_with_it() -> None:
+    with LocalServer() as server:
+        assert next(iter(follow(f"{server.url}/stream-logs"))).data
+        assert server.log.is_file()
+        directory = server.directory
+        assert server.is_running
+    assert not server.is_running
+    del server
+    assert not directory.exists()
+
+
+def test_a_log_is_looked_for_where_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app.log").write_text("one\n")
+    monkeypatch.chdir(tmp_path)
+    with LocalServer("app.log") as server:
+        assert next(iter(follow(f"{server.url}/stream-logs"))).data == "one"
+        assert server.log == tmp_path / "app.log"
+    del server
+    assert (tmp_path / "app.log").exists()
+
+
+def test_it_comes_back_on_the_same_port(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("one\n")
+    with LocalServer("app.log", "--retry", 10, directory=tmp_path) as server:
+        address = server.url
+        for end in (server.stop, server.kill):
+            end()
+            server.start()
+            assert server.url == address
+            assert next(iter(follow(f"{server.url}/stream-logs"))).data == "one"
+
+
+def test_it_says_how_to_do_the_same_in_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("one\n")
+    with LocalServer("app.log", "--retry", 10, directory=tmp_path) as server:
+        assert shlex.split(server.command) == [
+            *("python", "-m", "server", "--port", str(server.port), "--retry", "10", "--"),
+            str(tmp_path / "app.log"),
+        ]
+        assert html.escape(server.command) in server._repr_html_()
+        assert server.command in repr(server)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "address"),
+    [
+        ("JUPYTER_RIACHO_PATH", "/x/riacho/", "/x/proxy/PORT"),
+        ("JUPYTERHUB_SERVICE_PREFIX", "/user/ana/", "/user/ana/proxy/PORT"),
+        ("OTHER", "", "http://127.0.0.1:PORT"),
+    ],
+)
+def test_a_browser_finds_it_through_jupyter_if_it_can(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, address: str
+) -> None:
+    for name in ("JUPYTER_RIACHO_PATH", "JUPYTERHUB_SERVICE_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    with LocalServer("app.log", directory=tmp_path) as server:
+        assert server.browser_url == address.replace("PORT", str(server.port))
+        assert f'href="{server.browser_url}/"' in server._repr_html_()
+
+
+def test_what_prevents_a_start_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="is a directory: name a log file in it"):
+        LocalServer(tmp_path)
+    with pytest.raises(StartError, match="No such option"):
+        LocalServer(None, "--retri", 10)
+
+
+def test_it_ends_when_nobody_holds_it_any_more() -> None:
+    server = LocalServer()
+    process = psutil.Process(server.pid)
+    del server
+    assert is_gone(process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path, number: int) -> None:
+    script = (
+        "import time; from server.notebook.local import LocalServer; server = LocalServer();"
+        "print(server.pid, flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as parent:
+        assert parent.stdout
+        server = psutil.Process(int(parent.stdout.readline()))
+        os.kill(parent.pid, number)
+        parent.wait(PATIENCE)
+        wait_until(lambda: is_gone(server), "the server's end")

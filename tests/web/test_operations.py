@@ -1,0 +1,147 @@
+"""Whether a server says that it is well when it is, and that it is ill when it is."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from server.feeds.journal import Journal
+from server.logs.logfile import LogFile
+from server.logs.tail import find_tail
+from server.web.operations import Health, LoopDelay
+from tests.running import PATIENCE, following, running, wait_until
+
+
+def test_a_server_that_is_well_says_so(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    with running(tmp_path, log) as server, following(server) as client:
+        client.wait_for(1)
+        server.tail()
+        wait_until(lambda: server.json("/healthz")["tail"], "tail")
+        status, headers, _ = server.get("/healthz")
+        assert (status, headers.get_content_type()) == (200, "application/json")
+        health = server.json("/healthz")
+        assert health.pop("free") > 0
+        assert health == {
+            "status": "ok",
+            "log": "app.log",
+            "exists": True,
+            "tail": True,
+            "end": client.last_event_id,
+            "unread": 0,
+            "problems": [],
+        }
+        # the position moves with the file
+        with log.open("a") as file:
+            file.write("two\n")
+        client.wait_for(2)
+        assert server.json("/healthz")["end"] == client.last_event_id != health["end"]
+
+
+def test_details_are_for_those_who_know_the_token(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("one\n")
+    env = {"RIACHO_TOKEN": "correct-horse"}
+    with running(tmp_path, tmp_path / "app.log", env=env) as server:
+        assert server.json("/healthz") == {"status": "ok"}
+        assert server.json("/healthz?token=wrong") == {"status": "ok"}
+        assert server.json("/healthz?token=correct-horse")["log"] == "app.log"
+
+
+def test_a_tail_that_stops_is_replaced_and_nobody_is_ill(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    with running(tmp_path, log) as server, following(server) as client:
+        stopped = server.tail()
+        stopped.send_signal(signal.SIGSTOP)
+        with log.open("a") as file:
+            file.write("two\n")
+        assert client.wait_for(2) == ["one", "two"]
+        wait_until(lambda: server.tails() and server.tail().pid != stopped.pid, "another tail")
+        wait_until(lambda: server.json("/healthz")["tail"], "tail")
+        assert server.get("/healthz")[0] == 200
+        assert server.json("/healthz")["unread"] == 0
+
+
+def test_a_log_that_stays_away_and_a_full_disk_are_illnesses(tmp_path: Path) -> None:
+    disk, here = tmp_path / "disk", tmp_path / "here"
+    disk.mkdir()
+    here.mkdir()
+    as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    mount = [*as_root, "mount", "-t", "tmpfs", "-o", "size=32m,mode=777", "none", str(disk)]
+    subprocess.run(mount, check=True)
+    try:
+        (disk / "app.log").write_text("one\n")
+        (here / "app.log").write_text("one\n")
+        with (
+            running(tmp_path, disk / "app.log") as full,
+            running(here, here / "app.log") as missing,
+        ):
+            (here / "app.log").unlink()
+            gone = time.monotonic()
+            assert full.get("/healthz")[0] == 200
+            (disk / "fill").write_bytes(bytes(20 * 2**20))
+            health = full.json("/healthz")
+            assert (health["status"], full.get("/healthz")[0]) == ("ill", 503)
+            assert health["problems"] == ["the log's disk has no room"]
+            assert health["free"] < 16 * 2**20
+            (disk / "fill").unlink()
+            assert full.get("/healthz")[0] == 200
+            # a rotation leaves no log for a moment: that is no illness
+            assert missing.json("/healthz")["status"] == "ok"
+            assert missing.json("/healthz")["exists"] is False
+            wait_until(lambda: missing.get("/healthz")[0] == 503, "an illness")
+            assert time.monotonic() - gone > 9
+            assert missing.json("/healthz")["problems"] == ["the log has not been there for 10 s"]
+            (here / "app.log").write_text("two\n")
+            wait_until(lambda: missing.get("/healthz")[0] == 200, "a recovery")
+    finally:
+        subprocess.run([*as_root, "umount", "-l", str(disk)], check=True)
+
+
+def test_bytes_that_nobody_reads_are_an_illness(tmp_path: Path) -> None:
+    """With a real log that nobody follows, which a server would not let happen."""
+
+    async def main() -> None:
+        path = tmp_path / "app.log"
+        path.write_text("one\n")
+        log = LogFile(path, find_tail(), 8192)
+        await log.open()
+        follower = asyncio.create_task(asyncio.Event().wait())
+        health = Health(Journal(log, 2**20), follower, patience=0)  # type: ignore[arg-type]
+        health.look()
+        with path.open("a") as file:
+            file.write("two\n")
+        health.look()
+        report = health.report()
+        assert report["unread"] == 4
+        assert health.is_stuck()
+        assert "bytes of the log have not been read for 0 s" in str(report["problems"])
+        assert "followed" not in str(report["problems"])
+        follower.cancel()
+        await asyncio.wait({follower})
+        assert "the log is no longer followed" in str(health.report()["problems"])
+        log.close()
+
+    asyncio.run(main())
+
+
+def test_the_loop_s_delay_is_measured() -> None:
+    async def main() -> None:
+        delay = LoopDelay()
+        delay.interval = 0.01
+        measuring = asyncio.create_task(delay.measure())
+        await asyncio.sleep(0)  # it has begun
+        threading.Event().wait(0.3)  # the loop stands still
+        async with asyncio.timeout(PATIENCE):
+            while not delay.worst:
+                await asyncio.sleep(0)
+        measuring.cancel()
+        assert delay.last >= 0.25
+        assert delay.take_worst() >= 0.25
+        assert delay.take_worst() == 0
+
+    asyncio.run(main())
