@@ -18,27 +18,26 @@ from typing import Any
 from tornado.web import Application, RequestHandler
 
 from server.errors import StartError
-from server.feeds.journal import Journal
-from server.logs.logfile import LogFile
+from server.feeds.contract import LogSource
+from server.feeds.log import LogFeed
+from server.logs.encoding import TextEncoder
+from server.logs.log import Log
 from server.logs.tail import find_tail
 from server.reporting import log_request
 from server.service import feed_watchdog, notify
 from server.settings import Settings
 from server.sources.log_writer import LogWriter
-from server.web.handlers import (
-    LogsHandler,
-    LogStreamHandler,
-    NothingHandler,
-    NumberStreamHandler,
-    PageHandler,
-    PrefixHandler,
-    RawLogHandler,
-    SlowNumbersHandler,
-)
+from server.web.access import Access
+from server.web.body import DEAD_AFTER
+from server.web.context import Context
+from server.web.health import Health, HealthHandler
 from server.web.listener import BoundedServer, listen
-from server.web.operations import Health, HealthHandler, LoopDelay, MetricsHandler
-from server.web.security import Guard, Seats
-from server.web.stream import DEAD_AFTER, Site
+from server.web.logs import LogsHandler, LogStreamHandler
+from server.web.monitoring import LoopDelay, MetricsHandler
+from server.web.numbers import NumberStreamHandler, SlowNumbersHandler
+from server.web.pages import NothingHandler, PageHandler, PrefixHandler
+from server.web.quota import StreamQuota
+from server.web.raw import RawLogHandler
 
 HEADER_TIMEOUT = 10.0
 """Seconds in which a request has to be there, or the next one on its connection."""
@@ -69,9 +68,9 @@ def find_pages() -> Path:
     return inside if inside.is_dir() else package.parent / "html"
 
 
-def routes(journal: Journal) -> list[Route]:
-    """What is served: `journal`, the numbers and the pages."""
-    log = {"journal": journal}
+def routes(feed: LogSource) -> list[Route]:
+    """What is served: the log of `feed`, the numbers and the pages."""
+    log = {"feed": feed}
     pages = {"path": find_pages(), "default_filename": "index.html"}
     return [
         ("/stream-logs", LogStreamHandler, log),
@@ -83,20 +82,20 @@ def routes(journal: Journal) -> list[Route]:
     ]
 
 
-def make_app(site: Site, journal: Journal, health: Health, delay: LoopDelay) -> Application:
+def make_app(context: Context, feed: LogSource, health: Health, delay: LoopDelay) -> Application:
     """The Tornado application that serves them, and says how it is doing."""
-    prefix = site.settings.prefix
+    prefix = context.settings.prefix
     own: list[Route] = [
         ("/healthz", HealthHandler, {"health": health}),
-        ("/metrics", MetricsHandler, {"journal": journal, "delay": delay}),
+        ("/metrics", MetricsHandler, {"feed": feed, "delay": delay}),
         ("", PrefixHandler, {"url": f"{prefix}/"}),
     ]
-    all_routes = [*routes(journal), *own]
+    all_routes = [*routes(feed), *own]
     return Application(
         [(re.escape(prefix) + path, handler, given) for path, handler, given in all_routes],
         default_handler_class=NothingHandler,
         log_function=log_request,
-        riacho=site,
+        riacho=context,
     )
 
 
@@ -122,14 +121,14 @@ class Source:
         self._writer = (
             LogWriter(settings.log_path, settings.writer_interval) if settings.writes_log else None
         )
-        log = LogFile(settings.log_path, find_tail(), settings.max_line)
-        self.journal = Journal(log, settings.memory)
+        log = Log(settings.log_path, find_tail(), settings.max_line, settings.max_unpack)
+        self.feed = LogFeed(log, TextEncoder(settings.max_line), settings.memory)
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[asyncio.Task[None]]:
         """Follow the log meanwhile, in a task that never ends but by an error, raised here."""
-        await self.journal.log.open()
-        following = asyncio.create_task(self.journal.follow())
+        await self.feed.log.open()
+        following = asyncio.create_task(self.feed.follow())
         if self._writer:
             self._writer.start()
         try:
@@ -139,7 +138,7 @@ class Source:
                 self._writer.stop()
             following.cancel()
             await asyncio.wait({following})
-            self.journal.log.close()
+            self.feed.log.close()
         if not following.cancelled():
             following.result()
 
@@ -152,7 +151,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     source = Source(settings)
     descriptors = _raise_descriptor_limit()
     waiting = max(1, min(MOST_WAITING, descriptors // 4))
-    seats = Seats(
+    quota = StreamQuota(
         max(1, min(settings.max_clients, descriptors - waiting - RESERVED)),
         settings.max_clients_per_address,
         settings.trusted_proxy,
@@ -165,10 +164,10 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     host, port = sockets[0].getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # an address to call
     settings = replace(settings, port=port)
-    site = Site(settings, Guard(settings), seats)
+    context = Context(settings, Access(settings), quota)
     _collect_garbage_seldom()
     async with source.followed() as following:
-        delay, health = LoopDelay(), Health(source.journal, following)
+        delay, health = LoopDelay(), Health(source.feed, following)
         background = [
             asyncio.create_task(delay.measure()),
             asyncio.create_task(health.watch()),
@@ -179,7 +178,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         server = BoundedServer(
-            make_app(site, source.journal, health, delay),
+            make_app(context, source.feed, health, delay),
             ssl_options=tls,
             idle_connection_timeout=HEADER_TIMEOUT,
             body_timeout=HEADER_TIMEOUT,
@@ -202,7 +201,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
 
         notify("STOPPING=1")
         server.stop()
-        await site.shut_down(DRAIN)
+        await context.shut_down(DRAIN)
         await server.close_all_connections()
         for task in (*ends, *background):
             if task is not following:

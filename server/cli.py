@@ -15,7 +15,7 @@ from server import __version__, reporting
 from server.app import run
 from server.errors import StartError
 from server.settings import Settings
-from server.web.security import check_names, with_token
+from server.web.access import check_names, with_token
 
 PREFIX = "RIACHO"
 """What the names of environment variables begin with."""

@@ -17,7 +17,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from server.sse.event import Event
-from server.web.security import is_loopback
+from server.web.addresses import is_loopback
 
 try:
     import requests

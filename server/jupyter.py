@@ -27,9 +27,11 @@ from traitlets.config import Configurable
 from server.app import DRAIN, Source, find_pages, routes
 from server.errors import StartError
 from server.settings import DEMO_LOG, VIEWER_VARIABLE, Settings
-from server.web.handlers import PageHandler, SiteHandler
-from server.web.security import Seats
-from server.web.stream import Site
+from server.web.access import may_page_read
+from server.web.base import BaseHandler
+from server.web.context import Context
+from server.web.pages import PageHandler
+from server.web.quota import StreamQuota
 
 NAME = "riacho"
 """The extension's name, and its place under Jupyter's base URL."""
@@ -48,7 +50,7 @@ FIELDS = [field for field in dataclasses.fields(Settings) if field.name not in D
 
 
 @dataclasses.dataclass
-class JupyterSite(Site):
+class JupyterContext(Context):
     """What the handlers share, which may be asked before the log is found."""
 
     is_up: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
@@ -61,7 +63,7 @@ class JupyterSite(Site):
     """Whether a stream keeps the server from being taken for idle."""
 
 
-class Guard(JupyterHandler):
+class LoginRequired(JupyterHandler):
     """Lets in whom Jupyter lets in, whatever the method."""
 
     auth_resource = NAME
@@ -74,20 +76,23 @@ class Guard(JupyterHandler):
     @authenticated
     @authorized
     async def _let_in(self) -> None:
-        await self.jupyter_site.is_up.wait()
-        if self.jupyter_site.trouble:
-            raise HTTPError(503, "%s", self.jupyter_site.trouble)
+        await self.jupyter_context.is_up.wait()
+        if self.jupyter_context.trouble:
+            raise HTTPError(503, "%s", self.jupyter_context.trouble)
 
     @property
-    def jupyter_site(self) -> JupyterSite:
-        return cast(JupyterSite, self.settings[NAME])
+    def jupyter_context(self) -> JupyterContext:
+        return cast(JupyterContext, self.settings[NAME])
 
 
-class DataGuard(Guard, SiteHandler):
+class DataLoginRequired(LoginRequired, BaseHandler):
     """For what programs read: no login page, errors in plain text, no other site's pages."""
 
     async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
+        is_allowed = self.allow_origin or self.allow_origin_pat
+        if not is_allowed and not may_page_read(self.request.headers, ()):
+            raise HTTPError(403, "pages of other sites may not read")
         if not self.check_origin():
             raise HTTPError(403, "pages of this origin may not read: see ServerApp.allow_origin")
 
@@ -99,13 +104,13 @@ class DataGuard(Guard, SiteHandler):
         self.set_header("Cache-Control", "no-cache")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        SiteHandler.write_error(self, status_code, **kwargs)
+        BaseHandler.write_error(self, status_code, **kwargs)
 
 
-def guarded(handler: type[RequestHandler]) -> type[RequestHandler]:
+def behind_login(handler: type[RequestHandler]) -> type[RequestHandler]:
     """The same handler on Jupyter's base class, which comes first and so has its way."""
-    guard = Guard if issubclass(handler, PageHandler) else DataGuard
-    return type(f"Jupyter{handler.__name__}", (guard, handler), {})
+    required = LoginRequired if issubclass(handler, PageHandler) else DataLoginRequired
+    return type(f"Jupyter{handler.__name__}", (required, handler), {})
 
 
 def _trait(field: "dataclasses.Field[Any]") -> TraitType[Any, Any]:
@@ -174,20 +179,21 @@ class RiachoExtension(ExtensionApp):
         web_app = cast(Application, self.server.web_app)
         path = url_path_join(web_app.settings["base_url"], NAME)
         # In the place of this object, which Jupyter keeps there for handlers of another kind.
-        self._site = web_app.settings[NAME] = JupyterSite(Settings())
+        self._context = web_app.settings[NAME] = JupyterContext(Settings())
         try:
             configured = Riacho(parent=self.server)
             settings = configured.settings(Path(self.server.root_dir), self.server.port)
             source = Source(settings)
         except (StartError, TraitError) as error:
             self._fail(error)
-            web_app.add_handlers(".*$", [(f"{path}(?:/.*)?", DataGuard)])
+            web_app.add_handlers(".*$", [(f"{path}(?:/.*)?", DataLoginRequired)])
             return
-        self._site.settings = settings
-        self._site.seats = Seats(settings.max_clients, settings.max_clients)
-        self._site.is_activity = configured.counts_as_activity
+        self._context.settings = settings
+        self._context.quota = StreamQuota(settings.max_clients, settings.max_clients)
+        self._context.is_activity = configured.counts_as_activity
         own = [
-            (path + end, guarded(handler), given) for end, handler, given in routes(source.journal)
+            (path + end, behind_login(handler), given)
+            for end, handler, given in routes(source.feed)
         ]
         web_app.add_handlers(".*$", [*own, (path, RedirectHandler, {"url": f"{path}/"})])
         os.environ[VIEWER_VARIABLE] = f"{path}/"  # kernels inherit it
@@ -197,31 +203,31 @@ class RiachoExtension(ExtensionApp):
     async def _serve(self, source: Source) -> None:
         try:
             async with source.followed() as following:
-                self._site.is_up.set()
+                self._context.is_up.set()
                 while not following.done():
                     await asyncio.wait({following}, timeout=ACTIVITY_INTERVAL)
                     self._note_activity()
         except Exception as error:
             self._fail(error)
-            await self._site.shut_down(DRAIN)
+            await self._context.shut_down(DRAIN)
 
     def _note_activity(self) -> None:
-        if self._site.is_activity and self._site.streams:
+        if self._context.is_activity and self._context.streams:
             # Jupyter takes the youngest of all settings with such a name.
             web_app = cast(Application, self.server.web_app)
             web_app.settings[f"{NAME}_last_activity"] = datetime.now(UTC)
 
     def _fail(self, error: Exception) -> None:
         """Say why there is nothing to read, here and to whoever asks."""
-        self._site.trouble = f"Riacho cannot stream: {error}"
-        self._site.is_up.set()
+        self._context.trouble = f"Riacho cannot stream: {error}"
+        self._context.is_up.set()
         is_expected = isinstance(error, StartError | TraitError)
-        self.log.error(self._site.trouble, exc_info=not is_expected)
+        self.log.error(self._context.trouble, exc_info=not is_expected)
 
     async def stop_extension(self) -> None:
         """End all streams, and then the log's follower."""
         if self._serving:
-            await self._site.shut_down(DRAIN)
+            await self._context.shut_down(DRAIN)
             self._serving.cancel()
             await asyncio.wait({self._serving})
 

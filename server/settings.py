@@ -64,6 +64,12 @@ class Settings:
         least=1024 * 1024,
         most=16 * 1024**3,
     )
+    max_unpack: int = _setting(
+        4 * 1024**3,
+        "Bytes of a compressed file's content that are unpacked to read it.",
+        least=1024 * 1024,
+        most=1024**4,
+    )
     allow_origin: tuple[str, ...] = _setting(
         (), "Origin of a page that may read the streams, `*` for any, `null` for files."
     )

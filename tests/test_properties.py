@@ -16,11 +16,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from server.feeds.journal import Journal
-from server.logs import logfile
-from server.logs.logfile import LogFile
-from server.logs.tail import find_tail
+from server.feeds.contract import Oldest
+from server.feeds.log import LogFeed
+from server.logs import decisions, follower
 from tests.event_stream import Parsed, Parser
+from tests.feeding import frames, log_feed
 
 HEADER = "#Fields: date time level message\n"
 
@@ -33,13 +33,13 @@ class Listener:
         self.last_event_id = ""
         self._task: asyncio.Task[None] | None = None
 
-    def connect(self, journal: Journal) -> None:
-        self._task = asyncio.ensure_future(self._listen(journal))
+    def connect(self, feed: LogFeed) -> None:
+        self._task = asyncio.ensure_future(self._listen(feed))
 
-    async def _listen(self, journal: Journal) -> None:
+    async def _listen(self, feed: LogFeed) -> None:
         parser = Parser(self.last_event_id)
-        async for frames in journal.events(self.last_event_id or None, 0, from_start=True):
-            self.events += parser.feed(frames)
+        async for piece in frames(feed, self.last_event_id or Oldest()):
+            self.events += parser.feed(piece)
             self.last_event_id = parser.last_event_id
 
     async def disconnect(self) -> None:
@@ -80,10 +80,9 @@ class LogMachine(RuleBasedStateMachine):
         self.loop.run_until_complete(asyncio.wait_for(coroutine, 20))
 
     async def start(self) -> None:
-        log = LogFile(self.log, find_tail(), 8192)
-        await log.open()
-        self.journal = Journal(log, 1024 * 1024)
-        self.following = asyncio.ensure_future(self.journal.follow())
+        self.feed = log_feed(self.log)
+        await self.feed.log.open()
+        self.following = asyncio.ensure_future(self.feed.follow())
 
     async def stop(self) -> None:
         for listener in self.listeners:
@@ -91,6 +90,7 @@ class LogMachine(RuleBasedStateMachine):
         self.following.cancel()
         with suppress(asyncio.CancelledError):
             await self.following
+        self.feed.log.close()
 
     def teardown(self) -> None:
         try:
@@ -185,7 +185,7 @@ class LogMachine(RuleBasedStateMachine):
 
     def connect(self, listener: Listener) -> None:
         async def connect() -> None:
-            listener.connect(self.journal)
+            listener.connect(self.feed)
 
         self.run(connect())
 
@@ -231,8 +231,8 @@ class LogMachine(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logfile, "POLL", 0.005)
-    monkeypatch.setattr(logfile, "RESTART", 0.01)
+    monkeypatch.setattr(follower, "POLL", 0.005)
+    monkeypatch.setattr(decisions, "RESTART", 0.01)
 
 
 class TestLog(LogMachine.TestCase):  # type: ignore[misc,valid-type]

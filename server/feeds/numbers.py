@@ -1,8 +1,21 @@
-"""Numbers, one after the other: a stream of events that ends, and a page in pieces."""
+"""Numbers, one after the other: a feed that ends, and a page in pieces."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
+from server.feeds.contract import (
+    AfterId,
+    Batch,
+    FinishedError,
+    Last,
+    LostError,
+    Place,
+    Push,
+    Reading,
+    Start,
+)
 from server.sse.event import Event, fact
 
 LARGEST = 1_000_000
@@ -12,21 +25,73 @@ LONGEST_INTERVAL = 3600.0
 """Seconds."""
 
 
-async def count(first: int, last: int, interval: float) -> AsyncIterator[bytes]:
-    """An event for each number from `first` to `last`, `interval` seconds apart, then `close`."""
-    for number in range(first, last + 1):
-        yield Event(str(number), id=str(number)).encode()
-        await asyncio.sleep(interval if number < last else 0)
-    yield fact("close", reason="finished", last=last)
+@dataclass(frozen=True, slots=True)
+class NumberPlace:
+    """After `number`. `is_fresh`: the client has just come, and need not wait for the next one.
+
+    `is_closed`: it has been told that there are no more.
+    """
+
+    number: int
+    is_fresh: bool = False
+    is_closed: bool = False
+
+    @property
+    def id(self) -> str:
+        return str(self.number)
 
 
-async def count_after_gap(
-    unknown_id: str, first: int, last: int, interval: float
-) -> AsyncIterator[bytes]:
-    """The same for a client whose last event id is none of these numbers."""
-    yield fact("gap", **{"from": unknown_id, "to": str(first), "why": "no number of this stream"})
-    async for frame in count(first, last, interval):
-        yield frame
+class NumberFeed:
+    """The numbers from `first` to `last`, `interval` seconds apart, then the event `close`."""
+
+    def __init__(self, first: int, last: int, interval: float) -> None:
+        self._first = first
+        self._last = last
+        self._interval = interval
+
+    @property
+    def end(self) -> NumberPlace:
+        return NumberPlace(self._last, is_closed=True)
+
+    async def locate(self, start: Start) -> NumberPlace:
+        """See `Feed.locate`."""
+        oldest = NumberPlace(self._first - 1, is_fresh=True)
+        if isinstance(start, Last):
+            return NumberPlace(max(self._first - 1, self._last - start.count), is_fresh=True)
+        if not isinstance(start, AfterId):
+            return oldest
+        number = int(start.id) if re.fullmatch(r"-?\d{1,9}", start.id, re.ASCII) else None
+        if number == self._last:
+            raise FinishedError
+        if number is None or not self._first <= number < self._last:
+            raise LostError(oldest, "no number of this stream")
+        return NumberPlace(number, is_fresh=True)
+
+    async def read(self, place: Place) -> Batch:
+        """See `Feed.read`."""
+        assert isinstance(place, NumberPlace)
+        if place.is_closed:
+            raise FinishedError
+        if place.number >= self._last:
+            close = fact("close", reason="finished", last=self._last)
+            return Batch(place, close, NumberPlace(place.number, is_closed=True), 1)
+        if not place.is_fresh:
+            await asyncio.sleep(self._interval)
+        number = str(place.number + 1)
+        frames = Event(number, id=number).encode()
+        return Batch(place, frames, NumberPlace(place.number + 1), 1)
+
+    def subscribe(self, place: Place, push: Push | None = None) -> Reading:
+        """See `Feed.subscribe`."""
+        return Reading(self, place)
+
+    def is_live(self, place: Place) -> bool:
+        return isinstance(place, NumberPlace) and place.is_closed
+
+    def lag(self, place: Place) -> int:
+        """Numbers that follow `place`."""
+        assert isinstance(place, NumberPlace)
+        return self._last - place.number
 
 
 async def slow_page(first: int, last: int, interval: float) -> AsyncIterator[bytes]:

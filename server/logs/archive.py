@@ -1,67 +1,55 @@
 """The files of a log, found by what they hold, whatever their names are by now.
 
 All of this reads files, and so belongs in a thread. Every method may raise OSError, with
-errno EAGAIN while rotations come one after the other.
+errno EAGAIN while rotations come one after the other: the caller tries again.
 """
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from server.logs.files import File, PackedFile, open_all
-from server.logs.position import HEAD, START, Position
+from server.logs.files import CannotUnpackError, File, PackedFile
+from server.logs.generation import Trace
+from server.logs.listing import Entry, Listing, Snapshot
+from server.logs.position import CONTEXT, HEAD, START, Position
+from server.logs.trimming import find_context, find_position
 from server.logs.unpacking import Unpacker
 
 COPY_LAG = 1024 * 1024
 """Bytes that a log may grow between logrotate's copy of it and its truncation."""
 
+UNPACKED_FOR = 60.0
+"""Seconds for which an unpacked file is kept after it was last asked for."""
+
 SHARED = 64 * 1024
 """Bytes at the start of its files that a log's generations may have in common."""
 
-QUIET_WRITER = 10.0
-"""Seconds without a write after which a rotated file is finished, though a process has it open."""
-
-_READ_SIZE = 128 * 1024
-
 
 class Step(NamedTuple):
-    """From one generation to the next."""
+    """From one generation to the next: the file that holds it, and where it begins there.
+
+    `why` says what cannot be told about what stood in between; it is empty where the next one
+    is known to follow.
+    """
 
     file: File
     start: Position
-    older: set[Position]  # where the files before it end
-
-
-class Past(NamedTuple):
-    """What is known of a generation and of those before it, when its file has no name."""
-
-    older: set[Position]  # where the files before it end
-    head: bytes  # its first HEAD bytes
-
-    def is_older(self, file: File) -> bool:
-        """Whether `file` came before the generation."""
-        return file.position(file.size) in self.older
-
-    def is_copy(self, file: File, end: Position) -> bool:
-        """Whether `file` is a copy made before the generation had grown to its `end`."""
-        return (
-            file.size < end.offset <= file.size + COPY_LAG
-            and file.read(0, HEAD) == self.head[: file.size]
-            and not self.is_older(file)
-        )
+    why: str = ""
+    has_copy: bool = False
+    """Whether another file holds all of the generation before, or is known to have held it."""
 
 
 class Archive:
-    """The files of the log at `path`."""
+    """The files of the log at `path`; of compressed ones up to `max_unpack` bytes are read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_unpack: int) -> None:
         self.path = path
-        self._unpacker = Unpacker()
+        self._listing = Listing(path)
+        self._unpacker = Unpacker(max_unpack)
 
-    def drop_idle(self, seconds: float) -> None:
-        """Close unpacked files that nobody has asked for in `seconds`."""
-        self._unpacker.drop_idle(seconds)
+    def drop_idle(self) -> None:
+        """Close unpacked files that nobody has asked for in a while."""
+        self._unpacker.drop_idle(UNPACKED_FOR)
 
     def stop(self) -> None:
         """Give up what is being unpacked: whoever waits for it gets OSError."""
@@ -69,62 +57,157 @@ class Archive:
 
     def target(self) -> Path:
         """The file that the log's path names now, symbolic links followed."""
-        return Path(os.path.realpath(self.path))
+        return self._listing.target()
 
-    def files(self) -> list[File]:
-        """All files that are there now, oldest first, but for a copy that is not finished."""
-        files = open_all(self.target())
-        live = files[-1] if files and files[-1].path == self.target() else None
-        return [file for file in files if file is live or not live or not _is_piece(file, live)]
+    def snapshot(self) -> Snapshot:
+        """All files that are there now, but for a copy of the log that is not finished."""
+        snapshot = self._listing.look()
+        log = snapshot.log
+        plain = {
+            entry.seen.mark.rank: entry
+            for entry in snapshot.entries
+            if entry.seen.mark and not entry.is_packed
+        }
+        pieces = [
+            entry
+            for entry in snapshot.entries
+            if (log and self._is_piece(entry, log))
+            or (entry.is_packed and self._is_made_of(entry, plain))
+        ]
+        if not pieces:
+            return snapshot
+        return Snapshot([entry for entry in snapshot.entries if entry not in pieces])
 
-    def oldest(self, followed: File | None) -> File | None:
+    def _is_made_of(self, packed: Entry, plain: "dict[tuple[float, tuple[int, ...]], Entry]") -> bool:
+        """Whether a compressed file is made, or being made, of a plain one that is still there.
+
+        Two of one name that hold different lines are two generations: one of them is left over
+        from before compression was switched on or off.
+        """
+        assert packed.seen.mark
+        entry = plain.get(packed.seen.mark.rank)
+        if entry is None or entry.seen.mark is None:
+            return False
+        is_same_name = entry.seen.mark.shape == packed.seen.mark.shape
+        if not is_same_name or not entry.facts.head.startswith(packed.facts.head):
+            return False
+        if packed.is_recent:
+            return True
+        try:
+            content, file = self._open(packed), self._open(entry)
+        except CannotUnpackError:
+            return False
+        end = content.position(content.size)
+        return end is not None and file.holds(end)
+
+    def _is_piece(self, entry: Entry, log: Entry) -> bool:
+        """Whether a rotated file is a copy of the log that is not finished, or cut in a line."""
+        if entry.is_log or entry.is_packed or not entry.seen.size:
+            return False
+        if entry.facts.is_terminated and not entry.is_recent:
+            return False
+        if not log.facts.head.startswith(entry.facts.head):
+            return False
+        file, live = self._open(entry), self._open(log)
+        size = file.size
+        if size and file.read(size - 1, 1) == b"\n" and not file.has_writer():
+            return False
+        end = file.position(size)
+        return end is not None and live.holds(end)
+
+    def _open(self, entry: Entry) -> File:
+        """The file with what `entry` holds, unpacked. Raises CannotUnpackError."""
+        try:
+            file = entry.open()
+            return self._unpacker.unpack(file) if isinstance(file, PackedFile) else file
+        except OSError:
+            self._listing.forget()
+            raise
+
+    def watch(self, file: File) -> None:
+        """Note that `file` is followed as the log from now on."""
+        self._listing.watch(file.identity)
+
+    def trace(self, file: File | None) -> Trace:
+        """Where `file` stands among the others now; after all of them if it has no name."""
+        snapshot = self.snapshot()
+        if file is None:
+            return Trace((0, 0), snapshot, len(snapshot.entries), b"")
+        index = snapshot.index.get(file.identity, len(snapshot.entries))
+        return Trace(file.identity, snapshot, index, file.read(0, HEAD))
+
+    def youngest(self) -> File | None:
+        """The file to follow: the log's, or the oldest one that is still being written."""
+        for entry in self.snapshot().entries:
+            if entry.is_packed:
+                continue
+            if entry.is_log or entry.is_recent:
+                file = self._open(entry)
+                if entry.is_log or file.may_grow():
+                    return file
+        return None
+
+    # --- search ----------------------------------------------------------------------
+
+    def count(self) -> int:
+        """How many files there are."""
+        return len(self.snapshot().entries)
+
+    def oldest(self, followed: File | None) -> Step | None:
         """The oldest file that holds anything, None if that is `followed` or the log itself."""
-        for file in self.files():
-            if file.path == self.target() or (followed and file.is_same(followed)):
-                return None
-            plain = self._plain(file)
-            if plain.size:
-                return plain
+        why = ""
+        for entry in self.snapshot().entries:
+            if entry.is_log or (followed and entry.identity == followed.identity):
+                break
+            try:
+                file = self._open(entry)
+            except CannotUnpackError as error:
+                why = str(error)
+                continue
+            if file.size:
+                return Step(file, START, why)
         return None
 
     def is_older(self, file: File, other: File) -> bool:
-        """Whether both have names, and that of `file` says that it came first."""
-        identities = [one.identity for one in self.files()]
-        return (
-            file.identity in identities
-            and other.identity in identities
-            and identities.index(file.identity) < identities.index(other.identity)
-        )
+        """Whether both have names, and `file` came first."""
+        index = self.snapshot().index
+        first, second = index.get(file.identity), index.get(other.identity)
+        return first is not None and second is not None and first < second
 
     def end_before(self, end: Position, followed: File | None) -> Position | None:
         """Where the file before `followed` ends, or before that which ends at `end`."""
-        files = self.files()
+        snapshot = self.snapshot()
         if followed:
-            same = [index for index, file in enumerate(files) if file.is_same(followed)]
+            index = snapshot.index.get(followed.identity, 0)
         else:
-            same = [index for index, file in enumerate(files) if self._holds_all(file, end)]
-        for file in reversed(files[: same[-1] if same else 0]):
-            plain = self._plain(file)
-            if plain.size:
-                return plain.position(plain.size)
+            index = max(self._copies(snapshot, end), default=0)
+        for entry in reversed(snapshot.entries[:index]):
+            try:
+                file = self._open(entry)
+            except CannotUnpackError:
+                return None
+            if file.size:
+                return file.position(file.size)
         return None
 
     def search(self, position: Position, but: File | None = None) -> File | None:
         """The file that holds `position` and is not `but`.
 
         Where several do, as just after a header that all of them share, it is the oldest:
-        to begin too early sends lines twice, to begin too late loses some.
+        to begin too early sends lines twice, to begin too late loses some. A file that
+        cannot be unpacked holds nothing.
         """
         # Youngest first: what is truncated by now was copied before, so the copy is seen.
         found = None
-        for file in reversed(self.files()):
-            if but and but.is_same(file):
+        for entry in reversed(self.snapshot().entries):
+            if (but and but.identity == entry.identity) or not _may_hold(entry, position):
                 continue
-            if isinstance(file, PackedFile) and not self._unpacker.may_hold(file, position):
+            try:
+                file = self._open(entry)
+            except CannotUnpackError:
                 continue
-            plain = self._plain(file)
-            if plain.holds(position):
-                found = plain
+            if file.holds(position):
+                found = file
                 if position.offset > SHARED:
                     break
         return found
@@ -134,102 +217,160 @@ class Archive:
 
         logrotate's copytruncate copies, and the log grows before it is truncated.
         """
-        for file in reversed(self.files()):
-            if file.path == self.target():
+        length = min(position.offset, HEAD)
+        for entry in reversed(self.snapshot().entries):
+            if entry.is_log or crc32(entry.facts.head[:length]) != position.head:
                 continue
-            if isinstance(file, PackedFile) and not self._unpacker.may_hold(file, position):
+            try:
+                file = self._open(entry)
+            except CannotUnpackError:
                 continue
-            plain = self._plain(file)
-            length = min(position.offset, HEAD)
-            if (
-                length <= plain.size < position.offset <= plain.size + COPY_LAG
-                and crc32(plain.read(0, length)) == position.head
-            ):
-                return plain
+            if length <= file.size < position.offset <= file.size + COPY_LAG:
+                return file
         return None
 
-    def next(self, file: File | None, end: Position, past: Past | None) -> Step | None:
+    def search_trimmed(self, position: Position) -> tuple[File, Position] | None:
+        """The log itself, if its front was cut off and the rest still holds `position`.
+
+        What stood before the position is looked for at other offsets.
+        """
+        log = self.snapshot().log
+        if log is None:
+            return None
+        file = self._open(log)
+        found = find_position(position, file.read, file.size)
+        place = file.position(found) if found else None
+        return (file, place) if place else None
+
+    # --- what follows ----------------------------------------------------------------
+
+    def following(
+        self, file: File | None, end: Position, trace: Trace | None, context: bytes = b""
+    ) -> Step | None:
         """The file that follows the generation that ends at `end`, None if there is none yet.
 
-        `file` holds that generation, if it is at hand. Where it has no name any more,
-        `past` tells which files came before.
+        file: what holds that generation, if it is at hand.
+        trace: where its file stood, if it was seen before.
+        context: the last bytes of it, to be looked for in a log whose front was cut off.
         """
-        files = self.files()
-        named = [index for index, other in enumerate(files) if file and file.is_same(other)]
-        same = named or [
-            index
-            for index, other in enumerate(files)
-            if other.path != self.target() and self._holds_all(other, end)
-        ]
-        for index in range(same[-1] + 1 if same else 0, len(files)):
-            live = files[index].path == self.target()
-            if not live and past and past.is_older(files[index]):
+        snapshot = self.snapshot()
+        index = snapshot.index.get(file.identity) if file else None
+        renamed = index is not None and bool(file and file.was_live)
+        if index is None:
+            index = max(self._copies(snapshot, end), default=None)
+        rest, why = self._after(snapshot, index, file, end, trace)
+        for entry in rest:
+            try:
+                following = self._open(entry)
+            except CannotUnpackError as error:
+                why = str(error)
                 continue
-            following = self._plain(files[index])
-            if not live and not following.size and not may_grow(following):
-                continue
-            unknown = past if not live and not same else None
-            if unknown and (unknown.is_older(following) or unknown.is_copy(following, end)):
+            if not entry.is_log and not following.size and not following.may_grow():
                 continue
             # A file that holds all of the one before is a copy of the log whose original
             # goes on, or a log that an editor wrote anew; unless that one still has a
             # name of its own, given to it by a rotation.
-            renamed = same and file and file.was_live
-            goes_on = end != START and not renamed and following.holds(end)
-            return Step(following, end if goes_on else START, ends(files[:index]))
+            if end != START and not renamed and following.holds(end):
+                return Step(following, end, has_copy=index is not None)
+            kept = None
+            if index is None and entry.is_log:
+                kept = _kept(following, file, context, end)
+            return Step(following, kept or START, "" if kept else why, index is not None)
         return None
 
-    def _holds_all(self, file: File, end: Position) -> bool:
-        """Whether `file` holds a generation that ends at `end`, and nothing else."""
-        if end == START:
+    def _after(
+        self,
+        snapshot: Snapshot,
+        index: int | None,
+        file: File | None,
+        end: Position,
+        trace: Trace | None,
+    ) -> tuple[list[Entry], str]:
+        """The files after the one at `index`, and why they may not be all.
+
+        A generation that has no file any more is followed by the files that were not older.
+        The first of them follows it for sure if it was seen to do so, if it is the same file,
+        truncated, or if the generation's file was the log until it was removed or replaced. A
+        file that was renamed first may have had others after it that were removed, too.
+        """
+        entries = snapshot.entries
+        if index is not None:
+            return entries[index + 1 :], ""
+        if trace:
+            older = [number for number, entry in enumerate(entries) if trace.is_older(entry)]
+            entries = [
+                entry
+                for entry in entries[max(older, default=-1) + 1 :]
+                if entry.is_log or not self._is_copy(entry, end, trace)
+            ]
+            if entries and entries[0].identity in (trace.identity, trace.successor):
+                return entries, ""
+        if file and (not file.is_deleted or file.last_name == self.target().name):
+            return entries, ""
+        is_doubtful = trace is not None and end != START
+        return entries, "files may have been removed before they were read" if is_doubtful else ""
+
+    def _is_copy(self, entry: Entry, end: Position, trace: Trace) -> bool:
+        if not trace.head.startswith(entry.facts.head):
             return False
-        if isinstance(file, PackedFile):
-            return self._unpacker.may_hold(file, end) and self._plain(file).ends_at(end)
-        return file.ends_at(end)
+        try:
+            return is_copy(self._open(entry), end, trace)
+        except CannotUnpackError:
+            return False
 
-    def _plain(self, file: File) -> File:
-        return self._unpacker.unpack(file) if isinstance(file, PackedFile) else file
+    def _copies(self, snapshot: Snapshot, end: Position) -> list[int]:
+        """Which rotated files hold a generation that ends at `end`, and nothing else."""
+        if end == START:
+            return []
+        found = []
+        for number, entry in enumerate(snapshot.entries):
+            if entry.is_log or not _may_hold(entry, end):
+                continue
+            if not entry.is_packed and entry.seen.size != end.offset and not entry.is_recent:
+                continue
+            try:
+                if self._open(entry).ends_at(end):
+                    found.append(number)
+            except CannotUnpackError:
+                continue
+        return found
 
 
-def may_grow(file: File) -> bool:
-    """Whether a process that has `file` open for writing has not given it up yet."""
-    return file.age < QUIET_WRITER and file.has_writer() is not False
-
-
-def _is_piece(file: File, live: File) -> bool:
-    """Whether a rotated file is a copy of the log that is still being made, or cut in a line."""
-    if isinstance(file, PackedFile) or not file.size:
+def _may_hold(entry: Entry, position: Position) -> bool:
+    """Whether it begins as the file that `position` was taken from, and is not too short."""
+    length = min(position.offset, HEAD)
+    is_finished = not (entry.is_packed or entry.is_log or entry.is_recent)
+    if is_finished and entry.seen.size < position.offset:
         return False
-    if file.read(file.size - 1, 1) == b"\n" and not file.has_writer():
+    if entry.is_log and len(entry.facts.head) < length:
+        return True  # it has grown since, perhaps
+    head = entry.facts.head
+    return len(head) >= length and crc32(head[:length]) == position.head
+
+
+def is_copy(file: File, end: Position, trace: Trace | None) -> bool:
+    """Whether `file` is a copy made before the generation had grown to its `end`."""
+    if trace is None or not file.size < end.offset <= file.size + COPY_LAG:
         return False
-    end = file.position(file.size)
-    return end is not None and live.holds(end)
+    place = trace.snapshot.index.get(file.identity, trace.place)
+    return place >= trace.place and file.read(0, HEAD) == trace.head[: file.size]
 
 
-def ends(files: list[File]) -> set[Position]:
-    """Where each of `files` ends, as it stands on disk."""
-    return {end for file in files if file.size and (end := file.position(file.size))}
+def _kept(log: File, before: File | None, context: bytes, last: Position) -> Position | None:
+    """How far a log that was written anew holds what the one `before` did; None if it does not.
+
+    Its end may have been cut off, or its front: then `context`, the bytes before `last`, stands
+    at another offset.
+    """
+    if before and log.size:
+        end = log.position(log.size)
+        if end and before.holds(end):
+            return end
+    kept = find_context(context, last.offset, log.read, log.size)
+    return log.position(kept) if kept else None
 
 
-def last_line_end(file: File) -> Position:
-    """Where the last whole line of `file` ends."""
-    return file.position(lines_before(file, file.size, 0)) or START
-
-
-def lines_before(file: File, end: int, lines: int) -> int:
-    """Where the last `lines` lines before `end` begin; for 0, where the last whole one ends."""
-    start = end
-    wanted = lines + 1
-    while start > 0:
-        length = min(_READ_SIZE, start)
-        data = file.read(start - length, length)
-        start -= length
-        found = data.count(b"\n")
-        if found < wanted:
-            wanted -= found
-            continue
-        cut = len(data)
-        for _ in range(wanted):
-            cut = data.rindex(b"\n", 0, cut)
-        return start + cut + 1
-    return 0
+def context_of(file: File, end: Position) -> bytes:
+    """The last bytes of a generation that ends at `end`, CONTEXT of them or all there are."""
+    start = max(0, end.offset - CONTEXT)
+    return file.read(start, end.offset - start)

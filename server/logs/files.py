@@ -1,10 +1,4 @@
-"""The files of a log: the one at its path, and those it was rotated to.
-
-Rotated files stand beside the log and carry its name with a number or a date, as
-logrotate(8), Python's logging.handlers and the kubelet name them: `app.log.1`,
-`app.log-20261122`, `app.log.2026-11-22_10`, `app-20261122.log`. Compressed ones have
-`.gz`, `.bz2`, `.xz` or `.zst` behind that.
-"""
+"""The files of a log as they are read: opened once, plain or compressed."""
 
 import bz2
 import errno
@@ -14,7 +8,6 @@ import importlib
 import logging
 import lzma
 import os
-import re
 import signal
 import stat
 import tempfile
@@ -25,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
-from server.logs.position import HEAD, Position
+from server.logs.position import HEAD, Position, Read
 
 Identity = tuple[int, int]
 """Device and inode of a file."""
@@ -33,12 +26,22 @@ Identity = tuple[int, int]
 Version = tuple[Identity, int, int]
 """A file as it is for as long as nobody writes to it: with its size and its time."""
 
+QUIET_WRITER = 10.0
+"""Seconds without a write after which a rotated file is finished, though a process has it open."""
+
+_PIECE = 1024 * 1024
+"""Bytes that are unpacked at a time."""
+
 _F_SETSIG = 10  # fcntl(2); Python has no name for it
 
-# gone, something else in its place, or out of reach
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES)
-
 _log = logging.getLogger(__name__)
+
+
+class CannotUnpackError(Exception):
+    """Says why what a compressed file holds cannot be read."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path.name} cannot be unpacked: {why}")
 
 
 class File:
@@ -72,18 +75,23 @@ class File:
         """The bytes at `offset`, fewer than `length` only at the end of the file."""
         return os.pread(self._descriptor, length, offset)
 
-    def read_cached(self, offset: int, length: int) -> bytes | None:
-        """The same, perhaps fewer; None if the disk would have to be waited for, or may have to.
+    def read_now(self, offset: int, length: int) -> bytes:
+        """The same without waiting for the disk; for the event loop.
 
-        See preadv2(2), RWF_NOWAIT.
+        Raises BlockingIOError if the bytes are not in memory, or where the system cannot tell:
+        see preadv2(2), RWF_NOWAIT.
         """
         if not hasattr(os, "RWF_NOWAIT"):
-            return None
+            raise BlockingIOError(errno.EAGAIN, "not known to be in memory", str(self.path))
         buffer = bytearray(length)
         try:
             size = os.preadv(self._descriptor, [buffer], offset, os.RWF_NOWAIT)
-        except OSError:  # EAGAIN; EOPNOTSUPP where a file system has no such thing
-            return None
+        except BlockingIOError:
+            raise
+        except OSError as error:  # EOPNOTSUPP where a file system has no such thing
+            raise BlockingIOError(errno.EAGAIN, error.strerror, str(self.path)) from None
+        if size < length and offset + size < self.size:
+            raise BlockingIOError(errno.EAGAIN, "not all in memory", str(self.path))
         return bytes(memoryview(buffer)[:size])
 
     @property
@@ -95,21 +103,40 @@ class File:
 
     @property
     def age(self) -> float:
-        """Seconds since it was last written to."""
-        return time.time() - os.fstat(self._descriptor).st_mtime
+        """Seconds between now and when it was last written to.
+
+        A file whose time lies ahead of the clock, which was set back, counts as old as that.
+        """
+        return abs(time.time() - os.fstat(self._descriptor).st_mtime)
 
     @property
     def is_deleted(self) -> bool:
         """Whether it has no name any more. What a compressed file holds never had one."""
         return os.fstat(self._descriptor).st_nlink == 0 and not self._unpacked_from
 
-    def position(self, offset: int) -> Position | None:
-        """The position at `offset`, None if the file is shorter."""
-        return Position.at(offset, self.read)
+    @property
+    def last_name(self) -> str | None:
+        """The name that a deleted file had last; None if the system does not tell (proc(5))."""
+        try:
+            path = os.readlink(f"/proc/self/fd/{self._descriptor}")
+        except OSError:
+            return None
+        return os.path.basename(path.removesuffix(" (deleted)"))
 
-    def holds(self, position: Position) -> bool:
+    def may_grow(self) -> bool:
+        """Whether a process that has it open for writing has not given it up yet."""
+        return self.age < QUIET_WRITER and self.has_writer() is not False
+
+    def position(self, offset: int, read: Read | None = None) -> Position | None:
+        """The position at `offset`, None if the file is shorter.
+
+        `read` reads the file, in the way of `File.read`, which is the default.
+        """
+        return Position.at(offset, read or self.read)
+
+    def holds(self, position: Position, read: Read | None = None) -> bool:
         """Whether the file holds what stood before `position` when that was taken."""
-        return self.position(position.offset) == position
+        return self.position(position.offset, read) == position
 
     def ends_at(self, position: Position) -> bool:
         return self.size == position.offset and self.holds(position)
@@ -154,18 +181,26 @@ class PackedFile(File):
             _raise_unless_damaged(error)
             return b""
 
-    def unpack(self, stopped: threading.Event) -> File:
+    def unpack(self, stopped: threading.Event, most: int, room: Callable[[], int]) -> File:
         """Its content as a file of its own, which has no name. Of a damaged one, what is whole.
 
-        Raises OSError, with errno EINTR when `stopped` is set.
+        `most` is how many bytes that may be; `room` says how many more there is room for. Raises
+        CannotUnpackError where it is more, and OSError, with errno EINTR when `stopped` is set.
         """
         with _temporary_file() as file:
             try:
                 with self._unpacked() as unpacked:
-                    while data := unpacked.read(1 << 16):
+                    while data := unpacked.read(_PIECE):
                         if stopped.is_set():
                             raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
+                        if file.tell() + len(data) > most:
+                            raise CannotUnpackError(self.path, f"it holds more than {most} bytes")
+                        if room() < len(data):
+                            raise CannotUnpackError(self.path, "there is no room to unpack it")
                         file.write(data)
+                        file.flush()
+            except CannotUnpackError:
+                raise
             except Exception as error:
                 _raise_unless_damaged(error)
                 _log.warning("%s cannot be read to its end: %s", self.path, error)
@@ -207,101 +242,3 @@ _UNPACKERS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".xz": lzma.open,
     ".zst": _open_zst,
 }
-
-# A number of at most three digits counts rotations; anything longer is a date or a time.
-_MARK = re.compile(r"(?:[.-](?P<number>\d{1,3})|[.-](?P<date>\d[\d_.:T-]{3,}\d))")
-
-
-def rotated(log: Path) -> list[Path]:
-    """The rotated files of `log` that are there now, oldest first.
-
-    Where a file stands both plain and compressed, the compression is not finished:
-    the plain one counts. Where some names have dates and others numbers, the way of
-    rotation was changed: those of the kind that was written to last are the younger.
-    """
-    dated: dict[str, Path] = {}
-    numbered: dict[int, Path] = {}
-    try:
-        names = os.listdir(log.parent)
-    except OSError as error:
-        if error.errno in _NOT_THERE:
-            return []
-        raise
-    for name in sorted(names, key=len):
-        plain, packing = (name, "")
-        if Path(name).suffix in _UNPACKERS:
-            plain, packing = Path(name).stem, Path(name).suffix
-        mark = _mark(plain, log)
-        path = log.parent / name
-        if mark and mark["date"]:
-            if not packing or mark["date"] not in dated:
-                dated[mark["date"]] = path
-        elif mark and (not packing or -int(mark["number"]) not in numbered):
-            numbered[-int(mark["number"])] = path
-    kinds = [[dated[date] for date in sorted(dated)], [numbered[age] for age in sorted(numbered)]]
-    if all(kinds):
-        kinds.sort(key=lambda paths: max(map(_written, paths)))
-    return [path for paths in kinds for path in paths]
-
-
-def _mark(name: str, log: Path) -> "re.Match[str] | None":
-    """The number or the date in the name of a rotated file of `log`, None for any other file."""
-    for before, after in ((log.name, ""), (log.stem, log.suffix)):
-        if name.startswith(before) and name.endswith(after) and len(name) > len(before + after):
-            match = _MARK.fullmatch(name[len(before) : len(name) - len(after) or None])
-            if match:
-                return match
-    return None
-
-
-def _written(path: Path) -> float:
-    """When `path` was last written to; 0 if it is gone."""
-    try:
-        return path.lstat().st_mtime
-    except OSError:
-        return 0
-
-
-Listing = list[tuple[Path, Identity]]
-
-
-def listing(log: Path) -> Listing:
-    """All files of a log with their identities, oldest first; the log itself last, if there."""
-    found = []
-    for path in [*rotated(log), log]:
-        try:
-            status = os.lstat(path)
-        except OSError as error:
-            if error.errno in _NOT_THERE:
-                continue
-            raise
-        if stat.S_ISREG(status.st_mode):
-            found.append((path, (status.st_dev, status.st_ino)))
-    return found
-
-
-def open_all(log: Path) -> list[File]:
-    """All files of a log that can be read, oldest first, opened while no rotation went on.
-
-    Raises OSError, errno EAGAIN if rotations kept coming in between.
-    """
-    for _ in range(10):
-        before = listing(log)
-        files = []
-        try:
-            for path, identity in before:
-                packed = path != log and path.suffix in _UNPACKERS
-                try:
-                    file = (PackedFile if packed else File).open(path)
-                except PermissionError:
-                    continue
-                if file.identity != identity:
-                    break
-                files.append(file)
-            else:
-                if listing(log) == before:
-                    return files
-        except OSError as error:
-            if error.errno not in (*_NOT_THERE, errno.EINVAL):
-                raise
-    raise OSError(errno.EAGAIN, "the log is being rotated again and again", str(log))

@@ -1,55 +1,114 @@
 """Places in a log as a process knows them: generations, and positions in them.
 
-A generation is what one file of the log holds from its first byte to its last. Log
-rotation and truncation end one and begin the next.
+A generation is what one file of the log holds from its first byte to its last. Log rotation and
+truncation end one and begin the next.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from server.logs.archive import Past
-from server.logs.position import Position
-from server.sse.event import fact
+from server.logs.files import Identity
+from server.logs.lines import LineBatch
+from server.logs.listing import Entry, Snapshot
+from server.logs.position import START, Position
+
+
+class Trace(NamedTuple):
+    """Where the file of a generation stood among the others when it was last seen."""
+
+    identity: Identity
+    snapshot: Snapshot
+    place: int
+    """The files before this one in the snapshot came before the generation."""
+    head: bytes
+    """The first HEAD bytes of the generation."""
+
+    def is_older(self, entry: Entry) -> bool:
+        """Whether a file came before the generation, perhaps before it was compressed."""
+        place = self.snapshot.index.get(entry.identity)
+        if place is None and entry.is_packed:
+            place = self.snapshot.heads.get(entry.facts.head)
+        return place is not None and place < self.place
+
+    @property
+    def successor(self) -> Identity | None:
+        """The file that came after it."""
+        following = self.snapshot.entries[self.place + 1 : self.place + 2]
+        return following[0].identity if following else None
 
 
 class Generation:
     """What one file of the log holds; `end` and what follows are known once it is finished."""
 
-    def __init__(self, number: int, end: Position | None = None) -> None:
+    def __init__(self, number: int = -1, end: Position | None = None) -> None:
         self.number = number
         """Counts the generations that were followed; -1 for one that was only read back."""
         self.end = end
-        self.turn: Block | None = None
-        self.past: Past | None = None
-        """Of one that was truncated: what tells copies of it from other files."""
+        self.next: Change | None = None
+        """The step to the generation that follows, once it is known."""
+        self.preceding: str | None = None
+        """The id of its start: nothing stands there, so it is the end of the one before."""
+        self.trace: Trace | None = None
+        """What tells its file, and copies of it, from others."""
 
 
-class Cursor(NamedTuple):
+class Place(NamedTuple):
     """A place in the log, known to this process: a generation and a position in it."""
 
     generation: Generation
     position: Position
 
+    @property
+    def id(self) -> str:
+        """The id of the event that ends here: after it, a client goes on at this place."""
+        return (
+            str(self.position)
+            if self.position != START
+            else self.generation.preceding or str(START)
+        )
 
-class Block(NamedTuple):
-    """Whole frames, the places in the log before and after them, and how many there are."""
 
-    before: Cursor
-    frames: bytes
-    after: Cursor
-    events: int
+class Lines(NamedTuple):
+    """Lines of a log, and the places before and after them."""
+
+    start: Place
+    batch: LineBatch
+    end: Place
 
 
-def gap(before: str, after: str, why: str, lost: int | None) -> bytes:
-    """The frame that tells a client what it will not get: ids, and bytes if they are known.
+class Change(NamedTuple):
+    """A step from one place to another that is no line: `name` says why, `details` what is known.
 
-    Its own id is the place it goes on from, so that a reconnect gets no second one.
+    rotated: another file follows. truncated: the file was emptied or cut back. gap: lines are
+    gone, or it cannot be told whether there were any.
     """
-    return fact("gap", id=after, **{"from": before, "to": after, "bytes": lost, "why": why})
+
+    start: Place
+    end: Place
+    name: str
+    details: dict[str, Any]
+
+    @property
+    def is_gap(self) -> bool:
+        return self.name == "gap"
 
 
-def link(finished: Generation, following: Cursor, name: str) -> Block:
-    """Let `following` come after a finished generation; the event `name` says so."""
+LogBatch = Lines | Change
+
+
+def gap(start: str, place: Place, why: str, lost: int | None = None) -> dict[str, Any]:
+    """The details of a gap: ids before and after it, and the bytes that are lost if known."""
+    return {"from": start, "to": place.id, "bytes": lost, "why": why}
+
+
+def step(finished: Generation, following: Place, name: str, why: str = "") -> Change:
+    """Let `following` come after a finished generation, and say so by `name`.
+
+    With `why`, it is a gap: it cannot be told that nothing stood in between.
+    """
     assert finished.end is not None
-    before = Cursor(finished, finished.end)
-    finished.turn = Block(before, fact(name, **{"from": str(finished.end)}), following, 1)
-    return finished.turn
+    start = Place(finished, finished.end)
+    if not why:
+        following.generation.preceding = start.id
+    details = gap(start.id, following, why) if why else {"from": start.id}
+    finished.next = Change(start, following, "gap" if why else name, details)
+    return finished.next

@@ -1,164 +1,258 @@
-"""From the bytes of a log to event frames: one event a line, its position as its id."""
+"""From the bytes of a log to batches of whole lines, which stay raw until they are encoded."""
 
-import io
+from collections.abc import Iterator
+from io import BytesIO
+from typing import NamedTuple
 from zlib import crc32
 
-from server.logs.position import CONTEXT, HEAD, Position, anchor
-from server.sse.event import END, fact
+from server.logs.position import CONTEXT, HEAD, Position, Read, anchor
+
+MOST_LINES = 4096
+"""Lines of a batch, at the most: what is made of a batch grows with its lines, not its bytes."""
+
+HOLE = b"\0" * 16
+"""The least that is taken for a hole: NUL bytes at the start of a line that nobody wrote.
+
+A file has one where it was truncated under a writer that does not append (open(2), O_APPEND),
+or made longer by truncate(2).
+"""
+
+_READ_SIZE = 128 * 1024
 
 
-class LineEncoder:
-    """Encodes a log's bytes, from a position on, as they come in.
+class LineBatch(NamedTuple):
+    """Lines of a log with their places.
 
-    start: the position of the first byte to come.
-    before: what the file holds before it, CONTEXT bytes or all there are.
-    max_line: bytes of a line that are sent; what is beyond is clipped. At least CONTEXT.
-
-    However long a line is, no more than `max_line` bytes of it are kept.
+    start: the position before the first line. It may stand within a line, of which the part
+        before was shown already: see `is_continued`.
+    before: what the log holds before `start`, CONTEXT bytes or all there are.
+    lines: the lines as they stand in the log. Only the last may lack its newline.
+    end: the position after the last line.
+    length: bytes of the log from `start` to `end`. It is more than `lines` has where these are
+        one line of which something was left out: a hole before it, or what `max_line` clips.
+    hole: bytes of the hole that was left out.
+    is_unfinished: whether the last line lacks its newline and may still go on.
     """
 
-    def __init__(self, start: Position, before: bytes, max_line: int) -> None:
-        self.position = start
-        """Where the last line that was encoded ends."""
-        self.taken = start.offset
-        """Offset of the end of all bytes taken in, those of an unfinished line too."""
-        self.events = 0
-        """How many events it has made."""
-        self._max_line = max_line
-        self._before = before[-CONTEXT:]
-        self.unfinished = b""
-        """What was taken in of a line that has no newline yet, at most `max_line` bytes."""
-        self._last = b""  # of a line that is too long: its last CONTEXT bytes
+    start: Position
+    before: bytes
+    lines: bytes
+    end: Position
+    length: int
+    hole: int = 0
+    is_unfinished: bool = False
 
-    def feed(self, data: bytes) -> bytes:
-        """Take in the bytes that follow; return the frames of all lines they complete."""
-        self.taken += len(data)
-        if self._last:
-            return self._feed_long(data)
-        whole = data.rfind(b"\n") + 1
-        if not whole:
-            self._keep(data)
-            return b""
-        lines = self.unfinished + data[:whole]
-        frames = self._encode(lines)
-        self.unfinished = b""
-        self._keep(data[whole:])
-        return frames
+    @property
+    def is_continued(self) -> bool:
+        """Whether the first line goes on with one that was shown before it was finished."""
+        return bool(self.before) and not self.before.endswith(b"\n")
 
-    def finish(self) -> bytes:
-        """The frame of a last line that has no newline, if there is one."""
-        if self._last:
-            return self._end_long(b"")
-        if not self.unfinished:
-            return b""
-        line, self.unfinished = self.unfinished, b""
-        return self._encode(line)
+    @property
+    def is_cut(self) -> bool:
+        """Whether this is one line, of which not all bytes are here."""
+        return self.length > len(self.lines)
 
-    def _keep(self, data: bytes) -> None:
-        self.unfinished += data
-        if len(self.unfinished) > self._max_line:
-            self._last = self.unfinished[-CONTEXT:]
-            self.unfinished = self.unfinished[: self._max_line]
-
-    def _feed_long(self, data: bytes) -> bytes:
-        end = data.find(b"\n") + 1
-        if not end:
-            self._last = (self._last + data)[-CONTEXT:]
-            return b""
-        rest = data[end:]
-        self.taken -= len(rest)
-        frames = self._end_long(data[:end])
-        return frames + self.feed(rest)
-
-    def _end_long(self, data: bytes) -> bytes:
-        """Frames of a line longer than `max_line`, which ends with `data`."""
-        start, end = self.position, self.taken
-        last = (self._last + data)[-CONTEXT:]
-        head = crc32(self.unfinished[: max(0, HEAD - start.offset)], start.head)
-        self.position = Position(end, head, crc32(last[len(last) - (end - anchor(end)) :]))
-        line = _cut(self.unfinished, self._max_line)
-        length = end - start.offset - data.endswith(b"\n")
-        self._before, self.unfinished, self._last = last, b"", b""
-        self.events += 2
-        return _clipped(str(self.position), line, length)
-
-    def _encode(self, lines: bytes) -> bytes:
-        """Frames of whole lines (the last may lack its newline)."""
-        offset, head, tail = self.position
-        data = self._before + lines
-        base = offset - len(self._before)  # offset of data[0] in the file
-        plain = _is_plain(lines)
-        clip = self._max_line if _has_longer(lines, self._max_line) else 0
-        limit = _limit(offset)
-        frames = []
-        for line in io.BytesIO(lines):
+    def positions(self) -> Iterator[tuple[Position, bytes]]:
+        """Each line, its newline included, and the position where it ends."""
+        if self.is_cut:
+            yield self.end, self.lines
+            return
+        offset, head, tail = self.start
+        data = self.before + self.lines
+        base = offset - len(self.before)  # offset of data[0] in the log
+        limit = carried_up_to(offset)
+        for line in BytesIO(self.lines):
             offset += len(line)
             if offset > limit:
                 before = offset - len(line)
                 if before < HEAD:
                     head = crc32(line[: HEAD - before], head)
                 tail = crc32(data[anchor(offset) - base : offset - base])
-                limit = _limit(offset)
+                limit = carried_up_to(offset)
             else:
                 tail = crc32(line, tail)
-            if plain and not clip:
-                frames.append(b"id: %x-%x-%x\ndata: %b\n" % (offset, head, tail, line))
-            else:
-                frames.append(_careful_frame(f"{offset:x}-{head:x}-{tail:x}", line, clip))
-        self.position = Position(offset, head, tail)
-        self._before = data[-CONTEXT:]
-        joined = b"".join(frames)
-        self.events += joined.count(END) if clip else len(frames)
-        return joined
+            yield Position(offset, head, tail), line
 
 
-def _limit(offset: int) -> int:
-    """The offset up to which a position's checksums are carried on from the one before."""
+def carried_up_to(offset: int) -> int:
+    """The offset up to which the checksums of a position at `offset` can be carried on."""
     return anchor(offset) + CONTEXT if offset >= HEAD else 0
 
 
-def _has_longer(lines: bytes, length: int) -> bool:
-    """Whether one of the lines is longer than `length`, its newline included."""
-    return len(lines) > length and max(map(len, io.BytesIO(lines))) > length
+class LineSplitter:
+    """Splits a log's bytes into batches of lines, from a position on, as they come in.
+
+    start: the position of the first byte to come.
+    before: what the log holds before it, CONTEXT bytes or all there are.
+    max_line: bytes of a line that are kept; what is beyond is clipped. At least CONTEXT.
+
+    However long a line is, no more than `max_line` bytes of it are kept.
+    """
+
+    def __init__(self, start: Position, before: bytes, max_line: int) -> None:
+        self.position = start
+        """Where the last batch ends."""
+        self.taken = start.offset
+        """Offset of the end of all bytes taken in, those of an unfinished line too."""
+        self._max_line = max_line
+        self._before = before[-CONTEXT:]
+        self._unfinished = bytearray()
+        self._long: _LongLine | None = None
+
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether a part of a line was taken in that can be shown before its newline comes."""
+        return bool(self._unfinished)
+
+    @property
+    def last_bytes(self) -> bytes:
+        """The last bytes that were taken in, CONTEXT of them or all there are."""
+        if self._long:
+            return self._long.last
+        return (self._before + self._unfinished[-CONTEXT:])[-CONTEXT:]
+
+    def feed(self, data: bytes) -> list[LineBatch]:
+        """Take in the bytes that follow; return the batches of all lines that they complete."""
+        batches: list[LineBatch] = []
+        if self._unfinished and not self._unfinished.strip(b"\0"):
+            data = bytes(self._unfinished) + data  # perhaps a hole, of which more has come
+            self.taken -= len(self._unfinished)
+            self._unfinished.clear()
+        while data:
+            if self._long:
+                data = self._feed_long(self._long, data, batches)
+                continue
+            hole = self._hole_in(data)
+            if hole != 0:
+                self._feed_lines(data[:hole], batches)
+            if hole is None:
+                break
+            self._long = _LongLine(self._before, self.position.head)
+            data = data[hole:]
+        return batches
+
+    def finish(self, *, is_unfinished: bool = False) -> list[LineBatch]:
+        """The batch of a last line without a newline, if there is one.
+
+        `is_unfinished` says that the line may still go on.
+        """
+        if self._long:
+            return [self._end_long(self._long, b"")]
+        if not self._unfinished:
+            return []
+        lines = bytes(self._unfinished)
+        self._unfinished.clear()
+        return [self._batch(lines)._replace(is_unfinished=is_unfinished)]
+
+    def _hole_in(self, data: bytes) -> int | None:
+        """Where in `data` a hole begins, None if there is none."""
+        if b"\0" not in data:
+            return None
+        if data.startswith(HOLE) and not self._unfinished:
+            return 0
+        return data.find(b"\n" + HOLE) + 1 or None
+
+    def _feed_lines(self, data: bytes, batches: list[LineBatch]) -> None:
+        self.taken += len(data)
+        whole = data.rfind(b"\n") + 1
+        if whole:
+            lines = bytes(self._unfinished) + data[:whole] if self._unfinished else data[:whole]
+            self._unfinished.clear()
+            for part in _few(lines):
+                batches.append(self._batch(part))
+        self._unfinished += data[whole:]
+        if len(self._unfinished) > self._max_line:
+            self._long = _LongLine(self._before, self.position.head)
+            unfinished, self._unfinished = bytes(self._unfinished), bytearray()
+            self._long.feed(unfinished, self.position.offset, self._max_line)
+
+    def _batch(self, lines: bytes) -> LineBatch:
+        start, before = self.position, self._before
+        offset = start.offset + len(lines)
+        head = start.head
+        if start.offset < HEAD:
+            head = crc32(lines[: HEAD - start.offset], head)
+        covered = offset - anchor(offset)
+        missing = covered - len(lines)
+        tail = crc32(lines[-covered:] if missing <= 0 else before[-missing:] + lines)
+        self.position = Position(offset, head, tail)
+        last = lines[-CONTEXT:]
+        self._before = (before + last)[-CONTEXT:] if len(last) < CONTEXT else last
+        return LineBatch(start, before, lines, self.position, len(lines))
+
+    def _feed_long(self, long: "_LongLine", data: bytes, batches: list[LineBatch]) -> bytes:
+        """Take in what belongs to the long line; return what is left of `data`."""
+        end = data.find(b"\n") + 1
+        part = data[:end] if end else data
+        long.feed(part, self.taken, self._max_line)
+        self.taken += len(part)
+        if not end:
+            return b""
+        batches.append(self._end_long(long, b"\n"))
+        return data[end:]
+
+    def _end_long(self, long: "_LongLine", newline: bytes) -> LineBatch:
+        start, before, end = self.position, self._before, self.taken
+        covered = end - anchor(end)
+        self.position = Position(end, long.head, crc32(long.last[len(long.last) - covered :]))
+        self._before, self._long = long.last, None
+        lines, length = bytes(long.text) + newline, end - start.offset
+        return LineBatch(start, before, lines, self.position, length, long.hole)
 
 
-def _is_plain(lines: bytes) -> bool:
-    """Whether whole lines can go out as they are: UTF-8, no CR, a newline at the end."""
-    if b"\r" in lines or not lines.endswith(b"\n"):
-        return False
-    if lines.isascii():
-        return True
-    try:
-        lines.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+class _LongLine:
+    """A line of which not all is kept: its text so far, and what its position is made from."""
+
+    def __init__(self, before: bytes, head: int) -> None:
+        self.hole = 0
+        self.text = bytearray()
+        self.last = before
+        self.head = head
+
+    def feed(self, part: bytes, offset: int, max_line: int) -> None:
+        """Take in a part of the line that stands at `offset` of the log."""
+        self.head = crc32(part[: max(0, HEAD - offset)], self.head)
+        self.last = (self.last + part[-CONTEXT:])[-CONTEXT:]
+        part = part.removesuffix(b"\n")
+        if not self.text:
+            text = part.lstrip(b"\0")
+            self.hole += len(part) - len(text)
+            part = text
+        self.text += part[: max(0, max_line - len(self.text))]
 
 
-def _careful_frame(id: str, line: bytes, clip: int) -> bytes:
-    """The frame of any one line, clipped to `clip` bytes unless that is 0."""
-    line = line.removesuffix(b"\n")
-    if clip and len(line) > clip:
-        return _clipped(id, _cut(line, clip), len(line))
-    return _frame(id, line.removesuffix(b"\r"))
+def _few(lines: bytes) -> Iterator[bytes]:
+    """Whole lines in parts of at most MOST_LINES, or nearly so."""
+    while lines.count(b"\n") > MOST_LINES:
+        part = lines
+        while part.count(b"\n") > MOST_LINES:
+            part = part[: part.index(b"\n", len(part) // 2 - 1) + 1]
+        yield part
+        lines = lines[len(part) :]
+    if lines:
+        yield lines
 
 
-def _clipped(id: str, line: bytes, length: int) -> bytes:
-    return fact("clipped", line=id, length=length, sent=len(line)) + _frame(id, line)
+def lines_before(read: Read, end: int, lines: int) -> int:
+    """The offset at which the last `lines` lines before the offset `end` begin.
 
-
-def _frame(id: str, line: bytes) -> bytes:
-    text = line.decode("utf-8", "replace").encode()
-    # CR ends a line of the stream, so the text around it is sent as fields of their own
-    return b"id: %b\ndata: %b\n\n" % (id.encode(), text.replace(b"\r", b"\ndata: "))
-
-
-def _cut(line: bytes, length: int) -> bytes:
-    """The first `length` bytes of `line`, less a UTF-8 character that they cut in two."""
-    line = line[:length]
-    for missing in range(1, min(4, len(line) + 1)):
-        if line[-missing] & 0xC0 != 0x80:
-            first = line[-missing]
-            needed = 4 if first >= 0xF0 else 3 if first >= 0xE0 else 2 if first >= 0xC0 else 1
-            return line[:-missing] if needed > missing else line
-    return line
+    A part of a line that has no newline counts as a line. For no lines it is the offset where
+    the last whole line ends. `read(offset, length)` gives the log's bytes.
+    """
+    start = end
+    wanted = lines + 1
+    if lines and end and read(end - 1, 1) != b"\n":
+        wanted = lines
+    while start > 0:
+        length = min(_READ_SIZE, start)
+        data = read(start - length, length)
+        start -= length
+        found = data.count(b"\n")
+        if found < wanted:
+            wanted -= found
+            continue
+        cut = len(data)
+        for _ in range(wanted):
+            cut = data.rindex(b"\n", 0, cut)
+        return start + cut + 1
+    return 0

@@ -1,17 +1,17 @@
-"""What compressed files hold, unpacked once for all who ask.
+"""What compressed files hold, unpacked once for all who ask, within the room there is.
 
 Clients ask in crowds: all of them after a restart, and some for positions that never were.
 All of this reads files, and so belongs in a thread; several may use it at once.
 """
 
+import os
+import tempfile
 import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import Future
-from zlib import crc32
 
-from server.logs.files import File, PackedFile, Version
-from server.logs.position import HEAD, Position
+from server.logs.files import CannotUnpackError, File, PackedFile, Version
 
 KEPT = 256 * 1024 * 1024
 """Bytes of unpacked files that are kept for the next who asks, beside the youngest."""
@@ -19,34 +19,46 @@ KEPT = 256 * 1024 * 1024
 MOST_KEPT = 16
 """How many of them: each takes a descriptor."""
 
-_REMEMBERED = 1000
+LEAST_RESERVE = 16 * 1024 * 1024
+MOST_RESERVE = 1024 * 1024 * 1024
+"""Bytes between which the reserve lies: a tenth of the disk, which stays free for others."""
+
+REFUSED_FOR = 60.0
+"""Seconds for which a file that could not be unpacked is not tried again."""
+
+
+def room() -> int:
+    """Bytes that may be written for unpacked files now, so that the reserve stays free.
+
+    Other programs write to the same disk, often the log's own: a reader must never make a
+    writer lose lines.
+    """
+    disk = os.statvfs(tempfile.gettempdir())
+    reserve = min(MOST_RESERVE, max(LEAST_RESERVE, disk.f_blocks * disk.f_frsize // 10))
+    return disk.f_bavail * disk.f_frsize - reserve
 
 
 class Unpacker:
-    """Unpacks files, and keeps for a while what it has unpacked, up to `kept` bytes."""
+    """Unpacks files of up to `most` bytes, and keeps what it has unpacked, up to `kept` bytes."""
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, most: int, kept: int = KEPT) -> None:
+        self._most = most
         self._kept = kept
-        self._heads: OrderedDict[Version, bytes] = OrderedDict()
         self._files: OrderedDict[Version, tuple[Future[File], float]] = OrderedDict()
+        self._refused: dict[Version, tuple[CannotUnpackError, float]] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
-    def may_hold(self, packed: PackedFile, position: Position) -> bool:
-        """Whether it begins as the file that `position` was taken from."""
-        head = self._heads.get(packed.version)
-        if head is None:
-            head = packed.head()
-            with self._lock:
-                self._heads[packed.version] = head
-                if len(self._heads) > _REMEMBERED:
-                    self._heads.popitem(last=False)
-        length = min(position.offset, HEAD)
-        return len(head) >= length and crc32(head[:length]) == position.head
-
     def unpack(self, packed: PackedFile) -> File:
-        """Its content as a file without a name; raises OSError, EINTR after `stop`."""
+        """Its content as a file without a name.
+
+        Raises CannotUnpackError where there is no room for it, and OSError, with errno EINTR
+        after `stop`.
+        """
         with self._lock:
+            refused, since = self._refused.get(packed.version, (None, 0.0))
+            if refused and time.monotonic() - since < REFUSED_FOR:
+                raise refused
             future, _ = self._files.get(packed.version, (None, 0))
             is_new = future is None
             future = future or Future()
@@ -54,13 +66,20 @@ class Unpacker:
             self._files.move_to_end(packed.version)
         if is_new:
             try:
-                future.set_result(packed.unpack(self._stopped))
+                future.set_result(packed.unpack(self._stopped, self._most, room))
             except BaseException as error:
                 with self._lock:
                     self._files.pop(packed.version, None)
+                    if isinstance(error, CannotUnpackError):
+                        self._refuse(packed.version, error)
                 future.set_exception(error)
             self._keep_few()
         return future.result()
+
+    def _refuse(self, version: Version, error: CannotUnpackError) -> None:
+        if len(self._refused) >= MOST_KEPT:
+            del self._refused[next(iter(self._refused))]
+        self._refused[version] = error, time.monotonic()
 
     def _keep_few(self) -> None:
         with self._lock:

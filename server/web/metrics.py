@@ -7,24 +7,24 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from server.feeds.journal import Journal
-from server.logs.generation import Cursor
-from server.web.operations import LoopDelay
-from server.web.stream import EventStream, Site
+from server.feeds.contract import LogSource
+from server.web.context import Context
+from server.web.events import EventBody
+from server.web.monitoring import LoopDelay
 
 
-def exposition(site: Site, journal: Journal, delay: LoopDelay) -> tuple[str, bytes]:
+def exposition(context: Context, feed: LogSource, delay: LoopDelay) -> tuple[str, bytes]:
     """All metrics as they are now: media type and text."""
     registry = CollectorRegistry()
-    registry.register(_Collector(site, journal, delay))
+    registry.register(_Collector(context, feed, delay))
     ProcessCollector(registry=registry)
     return CONTENT_TYPE_LATEST, generate_latest(registry)
 
 
 class _Collector(Collector):
-    def __init__(self, site: Site, journal: Journal, delay: LoopDelay) -> None:
-        self._site = site
-        self._journal = journal
+    def __init__(self, context: Context, feed: LogSource, delay: LoopDelay) -> None:
+        self._context = context
+        self._feed = feed
         self._delay = delay
 
     def collect(self) -> Iterable[Metric]:
@@ -35,47 +35,45 @@ class _Collector(Collector):
         yield _gauge("loop_delay_worst_seconds", "The same, worst since the last scrape.", worst)
 
     def _clients(self) -> Iterator[Metric]:
-        site, streams = self._site, list(self._site.streams)
+        context, streams = self._context, list(self._context.streams)
         lags = [
-            self._lag(stream.reader.cursor)
+            stream.lag
             for stream in streams
-            if isinstance(stream, EventStream) and stream.reader and stream.reader.cursor
+            if isinstance(stream, EventBody) and stream.lag is not None
         ]
-        events = site.ended["events"] + sum(stream.events for stream in streams)
-        size = site.ended["bytes"] + sum(stream.sent_bytes for stream in streams)
+        events = context.ended["events"] + sum(stream.events for stream in streams)
+        size = context.ended["bytes"] + sum(stream.sent_bytes for stream in streams)
         yield _gauge("clients", "Streams that are open.", len(streams))
         yield _gauge("clients_behind", "Of these, clients that lack lines.", sum(map(bool, lags)))
         yield _gauge("behind_bytes", "Bytes that the furthest lacks.", max(lags, default=0))
-        yield _counter("streams", "Streams that were begun.", site.ended["streams"] + len(streams))
         yield _counter(
-            "refused", "Streams that were refused for want of a seat.", site.ended["refused"]
+            "streams", "Streams that were begun.", context.ended["streams"] + len(streams)
+        )
+        yield _counter(
+            "refused",
+            "Streams that were refused since there were too many.",
+            context.ended["refused"],
         )
         yield _counter("deliveries", "Events sent, counted for each client.", events)
         yield _counter("sent_bytes", "Bytes of streams, counted for each client.", size)
 
-    def _lag(self, cursor: Cursor) -> int:
-        """Bytes of the log that a client has yet to get; of older files only those it reads."""
-        generation, end = self._journal.log.end
-        if cursor.generation is not generation:
-            end = cursor.generation.end or end
-            return max(1, end.offset - cursor.position.offset)
-        return max(0, end.offset - cursor.position.offset)
-
     def _log(self) -> Iterator[Metric]:
-        journal, log = self._journal, self._journal.log
+        status = self._feed.status()
+        counters = status.counters
         resumes = CounterMetricFamily(
             "riacho_resumes", "Clients that came back, by where they read on.", labels=["source"]
         )
-        resumes.add_metric(["memory"], journal.resumed_from_memory)
-        resumes.add_metric(["disk"], journal.resumed_from_disk)
+        resumes.add_metric(["memory"], counters["resumes_memory"])
+        resumes.add_metric(["disk"], counters["resumes_disk"])
         yield resumes
-        yield _counter("gaps", "Times a client was told of lost lines.", journal.gaps + log.gaps)
-        yield _counter("rotations", "Rotations of the log.", log.rotations)
-        yield _counter("truncations", "Truncations of the log.", log.truncations)
-        yield _counter("tail_restarts", "Times tail had to be replaced.", log.tail_restarts)
-        yield _gauge("tail_up", "Whether tail is running.", log.is_tailed)
-        yield _gauge("log_size_bytes", "Size of the log's file.", log.size or 0)
-        yield _gauge("log_unread_bytes", "Bytes of it that were not read yet.", log.unread)
+        yield _counter("gaps", "Times a client was told of lost lines.", counters["gaps"])
+        yield _counter("rotations", "Rotations of the log.", counters["rotations"])
+        yield _counter("truncations", "Truncations of the log.", counters["truncations"])
+        yield _counter("tail_restarts", "Times tail was replaced.", counters["tail_restarts"])
+        yield _gauge("tail_up", "Whether tail is running.", status.is_tailed)
+        yield _gauge("log_readable", "Whether the log can be read.", not status.problem)
+        yield _gauge("log_size_bytes", "Size of the log's file.", status.size)
+        yield _gauge("log_unread_bytes", "Bytes of it that were not read yet.", status.unread)
 
 
 def _gauge(name: str, help: str, value: float) -> Metric:

@@ -1,29 +1,13 @@
-"""From log bytes to frames: literal bytes, and rules that hold however the bytes are cut."""
-
-import re
+"""From a log's bytes to batches of lines: rules that hold however the bytes are cut."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.logs.lines import LineEncoder
+from server.logs.lines import HOLE, MOST_LINES, LineBatch, LineSplitter, lines_before
 from server.logs.position import CONTEXT, START, Position
-from server.sse.event import END
-from tests.event_stream import Parsed, parse
 
 MAX_LINE = 8192
-
-
-def encode(log: bytes, start: Position = START, cuts: tuple[int, ...] = ()) -> bytes:
-    encoder = LineEncoder(start, log[max(0, start.offset - CONTEXT) : start.offset], MAX_LINE)
-    frames, at = b"", start.offset
-    for cut in (*cuts, len(log)):
-        frames += encoder.feed(log[at : at + cut])
-        at += cut
-    frames += encoder.finish()
-    assert encoder.taken == encoder.position.offset == len(log)
-    assert encoder.events == frames.count(END)
-    return frames
 
 
 def position(log: bytes, offset: int) -> Position:
@@ -32,90 +16,123 @@ def position(log: bytes, offset: int) -> Position:
     return found
 
 
-def test_a_line_is_this_frame() -> None:
-    assert encode(b"hello\n") == b"id: 6-363a3020-363a3020\ndata: hello\n\n"
+def split(log: bytes, start: Position = START, cuts: tuple[int, ...] = ()) -> list[LineBatch]:
+    splitter = LineSplitter(start, log[max(0, start.offset - CONTEXT) : start.offset], MAX_LINE)
+    batches, at = [], start.offset
+    for cut in (*cuts, len(log)):
+        batches += splitter.feed(log[at : at + cut])
+        at += cut
+    batches += splitter.finish()
+    assert splitter.taken == splitter.position.offset == len(log)
+    return batches
 
 
-@pytest.mark.parametrize(
-    ("line", "data"),
-    [
-        (b"hello", "hello"),
-        (b"", ""),
-        (b" indented", " indented"),
-        (b"dos\r", "dos"),
-        (b"10 %\r20 %\r", "10 %\n20 %"),
-        (b"a\r\rb", "a\n\nb"),
-        (b"\r", ""),
-        (b"a\xc3\xa7\xc3\xa3o", "ação"),
-        (b"latin-1: a\xe7\xe3o", "latin-1: a\ufffd\ufffdo"),
-        (b"\xff\xfeh\0i\0", "\ufffd\ufffdh\0i\0"),
-        (b"nul \0 here", "nul \0 here"),
-        (b"\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
-        (b"\xef\xbb\xbfbom", "\ufeffbom"),
-        ("a\u2028b\u2029c\x85".encode(), "a\u2028b\u2029c\x85"),
-        (b"data: x", "data: x"),
-        (b"<b>&amp;</b>", "<b>&amp;</b>"),
-        (b"surrogate \xed\xa0\x80", "surrogate \ufffd\ufffd\ufffd"),
-    ],
-)
-def test_a_client_reads_this_of_a_line(line: bytes, data: str) -> None:
-    log = b"before\n" + line + b"\nafter\n"
-    assert [event.data for event in parse(encode(log))] == ["before", data, "after"]
-    assert encode(log[:-7])[-2:] == b"\n\n"
-    assert parse(encode(line))[-1:] == (
-        [Parsed(data, str(position(line, len(line))))] if line else []
+def lines_of(batches: list[LineBatch]) -> list[tuple[Position, bytes]]:
+    return [line for batch in batches for line in batch.positions()]
+
+
+lines = st.lists(
+    st.one_of(
+        st.binary(max_size=300),
+        st.binary(min_size=7000, max_size=20000),
+        st.integers(1, 20000).map(lambda count: b"\0" * count + b"text"),
     )
-
-
-lines = st.lists(st.one_of(st.binary(max_size=300), st.binary(min_size=7000, max_size=20000)))
+)
 
 
 @settings(deadline=None)
 @given(lines, st.lists(st.integers(1, 9000)).map(tuple), st.data())
-def test_frames_do_not_depend_on_how_the_bytes_come_in(
+def test_lines_do_not_depend_on_how_the_bytes_come_in(
     lines: list[bytes], cuts: tuple[int, ...], data: st.DataObject
 ) -> None:
     log = b"\n".join(lines)
-    whole = encode(log)
-    assert encode(log, START, cuts) == whole
-    ids = [Position.parse(id.decode()) for id in re.findall(rb"^id: (.*)$", whole, re.MULTILINE)]
-    ends = [match.end() for match in re.finditer(rb"\n", log)]
+    whole = lines_of(split(log))
+    assert lines_of(split(log, START, cuts)) == whole
+    ends = [at + 1 for at, byte in enumerate(log) if byte == ord("\n")]
     if log and not log.endswith(b"\n"):
         ends.append(len(log))
-    assert ids == [position(log, end) for end in ends]
-    if ids:
-        start = data.draw(st.sampled_from(ids))
-        assert start
-        after = encode(log, start, cuts)
-        assert whole.endswith(after)
-        assert after.count(b"id: ") + ids.index(start) + 1 == len(ids)
+    assert [end for end, _ in whole] == [position(log, end) for end in ends]
+    if whole:
+        index = data.draw(st.integers(0, len(whole) - 1))
+        assert lines_of(split(log, whole[index][0], cuts)) == whole[index + 1 :]
 
 
-@pytest.mark.parametrize("length", [MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, 10 * MAX_LINE])
-@pytest.mark.parametrize("cut", [100, MAX_LINE, 10**6])
-@pytest.mark.parametrize("end", [b"\n", b""])
-def test_a_long_line_is_clipped_and_says_so(length: int, cut: int, end: bytes) -> None:
-    log = b"first\n" + b"x" * length + end
-    cuts = tuple([cut] * (len(log) // cut))
-    events = parse(encode(log, START, cuts))
-    id = str(position(log, len(log)))
-    sent = min(length, MAX_LINE)
-    assert events[-1] == Parsed("x" * sent, id)
-    clipped = Parsed(f'{{"line": "{id}", "length": {length}, "sent": {sent}}}', type="clipped")
-    assert [event._replace(id="") for event in events[1:-1]] == [clipped] * (length > MAX_LINE)
+@settings(deadline=None)
+@given(lines, st.lists(st.integers(1, 9000)).map(tuple))
+def test_each_batch_begins_where_the_one_before_ends(
+    lines: list[bytes], cuts: tuple[int, ...]
+) -> None:
+    log = b"\n".join(lines)
+    at = START
+    for batch in split(log, START, cuts):
+        assert batch.start == at
+        assert batch.before == log[max(0, at.offset - CONTEXT) : at.offset]
+        assert batch.end == position(log, at.offset + batch.length)
+        at = batch.end
 
 
-def test_a_clipped_line_is_not_cut_within_a_character() -> None:
-    log = b"x" * (MAX_LINE - 1) + "ç€😀".encode() * 10 + b"\n"
-    for shift in range(4):
-        data = parse(encode(b"x" * shift + log))[-1].data
-        assert "\ufffd" not in data
-        assert MAX_LINE - 4 < len(data.encode()) <= MAX_LINE
+@pytest.mark.parametrize("line", [b"\n", b"x\n", b"x" * 300 + b"\n"])
+def test_a_batch_has_a_bounded_number_of_lines(line: bytes) -> None:
+    log = line * (3 * MOST_LINES + 5)
+    batches = split(log)
+    assert b"".join(batch.lines for batch in batches) == log
+    counts = [batch.lines.count(b"\n") for batch in batches]
+    assert max(counts) <= MOST_LINES
+    assert min(counts[:-1]) > MOST_LINES // 4
+
+
+@pytest.mark.parametrize("count", [1, len(HOLE) - 1, len(HOLE), 5000, 1_000_000])
+@pytest.mark.parametrize("before", [b"", b"first\n"])
+@pytest.mark.parametrize("cut", [7, 100_000])
+def test_a_hole_before_a_line_is_left_out(count: int, before: bytes, cut: int) -> None:
+    log = before + b"\0" * count + b"text\nnext\n"
+    batches = split(log, START, (cut,) * (len(log) // cut if cut > 10 else 200))
+    [line] = [batch for batch in batches if b"text" in batch.lines]
+    if count >= len(HOLE):
+        assert (line.hole, line.lines) == (count, b"text\n")
+    else:
+        assert line.hole == 0
+        assert b"\0" * count + b"text\n" in line.lines
+    assert lines_of(batches)[-1] == (position(log, len(log)), b"next\n")
+
+
+def test_a_line_can_be_shown_before_it_is_finished_and_goes_on_after_that() -> None:
+    splitter = LineSplitter(START, b"", MAX_LINE)
+    assert splitter.feed(b"one\ntwo") == split(b"one\n")
+    assert splitter.has_unfinished
+    [shown] = splitter.finish(is_unfinished=True)
+    assert (shown.lines, shown.is_unfinished, shown.is_continued) == (b"two", True, False)
+    assert not splitter.has_unfinished
+    [rest] = splitter.feed(b" and more\nthree\n")
+    assert (rest.lines, rest.is_continued) == (b" and more\nthree\n", True)
+    assert (rest.start, rest.end) == (shown.end, position(b"one\ntwo and more\nthree\n", 23))
+    assert not splitter.feed(b"four\n")[0].is_continued
 
 
 def test_what_is_kept_of_a_long_line_is_bounded() -> None:
-    encoder = LineEncoder(START, b"", MAX_LINE)
+    splitter = LineSplitter(START, b"", MAX_LINE)
     for _ in range(1000):
-        encoder.feed(b"x" * 10_000)
-        assert len(encoder.unfinished) <= MAX_LINE
-    assert encoder.taken == 10_000_000
+        assert splitter.feed(b"x" * 10_000) == []
+    assert splitter.taken == 10_000_000
+    [batch] = splitter.feed(b"\n")
+    assert (len(batch.lines), batch.length) == (MAX_LINE + 1, 10_000_001)
+
+
+@pytest.mark.parametrize(
+    ("log", "lines", "rest"),
+    [
+        (b"", 1, b""),
+        (b"a\nb\nc\n", 0, b""),
+        (b"a\nb\nc\n", 1, b"c\n"),
+        (b"a\nb\nc\n", 2, b"b\nc\n"),
+        (b"a\nb\nc\n", 9, b"a\nb\nc\n"),
+        (b"a\nb\nhalf", 0, b"half"),
+        (b"a\nb\nhalf", 1, b"half"),
+        (b"a\nb\nhalf", 2, b"b\nhalf"),
+        (b"x" * 300_000 + b"\ny\n", 1, b"y\n"),
+        (b"\n" * 300_000, 200_000, b"\n" * 200_000),
+    ],
+)
+def test_the_last_lines_begin_there(log: bytes, lines: int, rest: bytes) -> None:
+    start = lines_before(lambda at, length: log[at : at + length], len(log), lines)
+    assert log[start:] == rest

@@ -1,11 +1,9 @@
-"""Who may read: hosts, origins, tokens, and how many at the same time."""
+"""Who may read: hosts, origins and tokens."""
 
 import hmac
-import ipaddress
 import re
 import secrets
 import socket
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -13,6 +11,7 @@ from urllib.parse import urlsplit
 
 from server.errors import StartError
 from server.settings import Settings
+from server.web.addresses import is_address, is_loopback
 
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.ASCII)
@@ -27,19 +26,6 @@ def allow_origin_header(origin: str | None, allowed: tuple[str, ...]) -> str | N
     if "*" in allowed:
         return "*"
     return origin if origin is not None and origin in allowed else None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a server that listens on `host`."""
-    return host == "localhost" or _is_address(host, loopback=True)
-
-
-def _is_address(text: str, loopback: bool = False) -> bool:
-    try:
-        address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
-    except ValueError:
-        return False
-    return address.is_loopback or not loopback
 
 
 def with_token(settings: Settings) -> Settings:
@@ -81,13 +67,13 @@ def check_names(settings: Settings) -> None:
                 "without scheme and port, or *"
             )
     for address in settings.trusted_proxy:
-        if not _is_address(address):
+        if not is_address(address):
             raise StartError(
                 f"--trusted-proxy {address!r} is no address: give the one that the proxy has"
             )
 
 
-class Guard:
+class Access:
     """Decides about a request by its headers alone."""
 
     def __init__(self, settings: Settings) -> None:
@@ -127,58 +113,29 @@ class Guard:
         except ValueError:
             return False
         name = name.lower().removesuffix(".")
-        if name == "localhost" or name.endswith(".localhost") or _is_address(name):
+        if name == "localhost" or name.endswith(".localhost") or is_address(name):
             return True
         return name in self._hosts or "*" in self._hosts
 
     def admits_page(self, headers: Mapping[str, str]) -> bool:
-        """Whether the page that makes a browser send this may do so.
-
-        See Fetch Metadata Request Headers, section 2, and the Fetch standard, section
-        3.2 "`Origin` header". No page can set these headers; other clients send none.
-        """
-        site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
-        if site in ("same-origin", "none") or "*" in self._origins:
-            return True
-        if origin is not None:
-            # behind "//" stands what `Host` says, if the page is our own
-            return origin in self._origins or origin.partition("//")[2] == headers.get("Host")
-        mode, target = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
-        if mode == "navigate" and target in ("iframe", "frame"):
-            return bool(self._origins)  # of which the browser knows by `frame-ancestors`
-        # a link to here is no more than the address typed in
-        return site is None or (mode, target) == ("navigate", "document")
+        """Whether the page that makes a browser send this may do so."""
+        return may_page_read(headers, self._origins)
 
 
-def client_address(address: str, forwarded_for: str, trusted: tuple[str, ...]) -> str:
-    """Who calls, if `address` is that of a proxy which is trusted to say so."""
-    for hop in reversed([hop.strip() for hop in forwarded_for.split(",")]):
-        if address not in trusted or not _is_address(hop):
-            break
-        address = hop
-    return address
+def may_page_read(headers: Mapping[str, str], origins: tuple[str, ...]) -> bool:
+    """Whether a page that makes a browser send these headers is our own, or one of `origins`.
 
-
-class Seats:
-    """How many streams there are at the same time, in all and for each address."""
-
-    def __init__(self, most: int, most_per_address: int, uncounted: tuple[str, ...] = ()) -> None:
-        self.most = most
-        self._most_per_address = most_per_address
-        self._uncounted = uncounted
-        self.taken: Counter[str] = Counter()
-
-    def take(self, address: str) -> str | None:
-        """Take a seat for `address`, or say why there is none."""
-        if self.taken.total() >= self.most:
-            return "too many clients"
-        counted = address not in self._uncounted and not is_loopback(address)
-        if counted and self.taken[address] >= self._most_per_address:
-            return "too many clients from this address"
-        self.taken[address] += 1
-        return None
-
-    def leave(self, address: str) -> None:
-        self.taken[address] -= 1
-        if not self.taken[address]:
-            del self.taken[address]
+    See Fetch Metadata Request Headers, section 2, and the Fetch standard, section 3.2 "`Origin`
+    header". No page can set these headers; other clients send none.
+    """
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if site in ("same-origin", "none") or "*" in origins:
+        return True
+    if origin is not None:
+        # behind "//" stands what `Host` says, if the page is our own
+        return origin in origins or origin.partition("//")[2] == headers.get("Host")
+    mode, target = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
+    if mode == "navigate" and target in ("iframe", "frame"):
+        return bool(origins)  # of which the browser knows by `frame-ancestors`
+    # a link to here is no more than the address typed in
+    return site is None or (mode, target) == ("navigate", "document")

@@ -19,15 +19,10 @@ import psutil
 import pytest
 import sh
 
-from server.feeds.journal import Journal
-from server.logs import archive, logfile
-from server.logs.archive import Archive
-from server.logs.files import File, open_all
-from server.logs.logfile import LogFile
-from server.logs.position import START, Position
-from server.logs.tail import find_tail
-from server.sse.event import END
-from tests.feeds.test_journal import data, journal, take
+from server.feeds.contract import Last
+from server.logs import decisions, files
+from server.logs.position import Position
+from tests.feeding import data, feeding, frames, log_feed, take, whole
 from tests.rotations import (
     LOGROTATIONS,
     PACK,
@@ -146,21 +141,21 @@ def test_what_a_writer_adds_to_a_renamed_file_comes_before_the_next_file(log: Lo
 def test_a_file_with_a_forgotten_writer_does_not_come_again_after_a_restart(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (archive, logfile):
-        monkeypatch.setattr(module, "QUIET_WRITER", 0.2)
+    monkeypatch.setattr(decisions, "QUIET_WRITER", 0.2)
+    monkeypatch.setattr(files, "QUIET_WRITER", 0.2)
     log.write()
 
     async def test() -> None:
         with log.path.open("a"):
             numbered(log)
             log.write()
-            async with journal(log.path) as one:
-                events = await take(one.events(None, 0, from_start=True), 6)
+            async with feeding(log.path) as one:
+                events = await take(whole(one), 6)
                 assert data(events) == log.lines
             with log.path.open("a") as file:
                 file.write("unfinished")
-            async with journal(log.path) as one:
-                back = one.events(events[-1].id, 0)
+            async with feeding(log.path) as one:
+                back = frames(one, events[-1].id)
                 coming = asyncio.ensure_future(take(back, 1))
                 await asyncio.wait({coming}, timeout=0.3)
                 assert not coming.done()
@@ -271,10 +266,9 @@ def test_a_log_is_not_read_anew_before_its_follower_knows_that_it_was_truncated(
     shutil.copyfile(log.path, log.shift())
 
     async def test() -> None:
-        file = LogFile(log.path, find_tail(), 8192)
-        await file.open()
-        one = Journal(file, 1024 * 1024)
-        events = one.events(None, 0, from_start=True)
+        one = log_feed(log.path)
+        await one.log.open()
+        events = whole(one)
         assert data(await take(events, 3)) == log.lines
         os.truncate(log.path, 0)
         log.write(1)
@@ -315,44 +309,6 @@ def test_a_copy_that_was_taken_in_mid_line_does_not_cut_the_line(log: Log) -> No
 
 
 # --- which file is the log ------------------------------------------------------------
-
-
-def test_a_rotated_file_that_is_empty_and_still_written_to_is_not_passed_over(log: Log) -> None:
-    log.write()
-    with log.path.open("a") as writer:
-        copied_and_truncated(log)
-        numbered(log)
-        copy, empty, _ = open_all(log.path)
-        end = copy.position(copy.size) or START
-        files = Archive(log.path)
-        step = files.next(None, end, None)
-        assert step
-        assert step.file.is_same(empty)
-        writer.close()
-        step = files.next(None, end, None)
-        assert step
-        assert step.file.path == log.path
-
-
-def test_a_file_that_the_follower_has_missed_is_not_taken_for_finished(log: Log) -> None:
-    log.write()
-
-    async def test() -> None:
-        file = LogFile(log.path, find_tail(), 8192)
-        await file.open()
-        with log.path.open("a") as writer:
-            numbered(log)
-            file._read_from(File.open(log.path), START)
-            coming = asyncio.ensure_future(file.oldest())
-            await asyncio.wait({coming}, timeout=0.3)
-            assert not coming.done()
-            writer.write("late\n")
-            writer.close()
-            log.lines.append("late")
-            block = await file.read(await coming)
-            assert block.events == block.frames.count(END) == len(log.lines)
-
-    asyncio.run(test())
 
 
 def test_a_log_that_is_deleted_and_made_again_goes_on(log: Log) -> None:
@@ -522,36 +478,20 @@ def test_a_log_whose_directory_is_moved_away_and_back_goes_on(tmp_path: Path) ->
         check_returns(server, log, client)
 
 
-def test_a_log_that_is_moved_away_and_back_goes_on(
-    log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also between two looks of the server, and when nothing is written then."""
-    looks: list[bool] = []
-    is_live = LogFile._is_live
-
-    def look(self: LogFile, file: File) -> bool:
-        looks.append(is_live(self, file))
-        return looks[-1]
-
-    monkeypatch.setattr(LogFile, "_is_live", look)
+def test_a_log_that_is_moved_away_and_back_goes_on(log: Log) -> None:
+    """Also when nothing is written then."""
     log.write()
-
-    async def test() -> None:
-        async with asyncio.timeout(20), journal(log.path) as one:
-            live = one.events(None, 0)
-            for _ in range(5):
-                looks.clear()
-                log.path.rename(log.beside("~"))
-                while False not in looks:
-                    await asyncio.sleep(0)
-                looks.clear()
-                log.beside("~").rename(log.path)
-                while len(looks) < 2:
-                    await asyncio.sleep(0)
-                log.write(1)
-                assert data(await take(live, 1)) == log.lines[-1:]
-
-    asyncio.run(test())
+    with (
+        running(log.path.parent, log.path) as server,
+        following(server, "/stream-logs?from=start") as client,
+    ):
+        for _ in range(3):
+            server.tail()
+            log.path.rename(log.beside("~"))
+            wait_until(lambda: not server.tails(), "the server has noticed")
+            log.beside("~").rename(log.path)
+            log.write(1)
+            check(log, client)
 
 
 def test_something_else_in_its_place_for_a_while_is_no_end(tmp_path: Path) -> None:
@@ -877,16 +817,11 @@ def test_what_tail_says_counts_only_if_it_stands_in_the_file(log: Log) -> None:
     log.write()
 
     async def test() -> None:
-        file = LogFile(log.path, sh.Command("yes").bake("a lie"), 8192)
-        await file.open()
-        one = Journal(file, 1024 * 1024)
-        async with asyncio.TaskGroup() as tasks:
-            follower = tasks.create_task(one.follow())
-            events = one.events(None, 3)
+        async with feeding(log.path, tail=sh.Command("yes").bake("a lie")) as one:
+            events = frames(one, Last(3))
             for _ in range(20):
                 log.write(5)
             assert data(await take(events, len(log.lines))) == log.lines
-            follower.cancel()
 
     asyncio.run(test())
 
@@ -898,18 +833,14 @@ def test_a_tail_that_opened_the_next_file_is_not_believed(log: Log, tmp_path: Pa
     log.write()
 
     async def test() -> None:
-        file = LogFile(log.path, sh.Command(str(slow)).bake(_cwd=str(tmp_path)), 8192)
-        await file.open()
-        one = Journal(file, 1024 * 1024)
-        async with asyncio.TaskGroup() as tasks:
-            follower = tasks.create_task(one.follow())
-            events = one.events(None, 3)
+        command = sh.Command(str(slow)).bake(_cwd=str(tmp_path))
+        async with feeding(log.path, tail=command) as one:
+            events = frames(one, Last(3))
             assert data(await take(events, 3)) == log.lines
             numbered(log)
             log.write(50)
             (tmp_path / "go").touch()
             assert data(await take(events, 50)) == log.lines[3:]
-            follower.cancel()
 
     asyncio.run(test())
 
@@ -944,10 +875,10 @@ def test_only_the_end_of_5_gb_is_read_for_a_backlog(log: Log) -> None:
         return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])  # type: ignore[index]
 
     async def test() -> None:
-        async with journal(log.path) as one:
-            events = await take(one.events(None, 10), 10)
+        async with feeding(log.path) as one:
+            events = await take(frames(one, Last(10)), 10)
             assert data(events) == log.lines[-10:]
-            assert data(await take(one.events(events[0].id, 0), 9)) == log.lines[-9:]
+            assert data(await take(frames(one, events[0].id), 9)) == log.lines[-9:]
 
     before, started = read_bytes(), time.process_time()
     asyncio.run(test())

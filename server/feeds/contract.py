@@ -1,0 +1,200 @@
+"""What every stream of events promises: a feed can be read from any place, and resumed there.
+
+A feed knows nothing of HTTP. What is above it, handlers, metrics and health, knows only this
+contract. What is below it differs: a log with its files, numbers, or something in memory.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from server.sse.event import fact
+
+
+class Place(Protocol):
+    """A place between two events of a feed. What is in it is the feed's own affair."""
+
+    @property
+    def id(self) -> str:
+        """The last event id of a client that has everything up to here."""
+
+
+@dataclass(frozen=True, slots=True)
+class AfterId:
+    """After the event with this id: where a client goes on that comes back."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """So many events before the live end."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Oldest:
+    """Before the oldest event there is."""
+
+
+Start = AfterId | Last | Oldest
+"""Where a client begins."""
+
+
+class LostError(Exception):
+    """The place that was asked for is gone: `place` is where to go on, `why` says why."""
+
+    def __init__(self, place: Place, why: str) -> None:
+        super().__init__(why)
+        self.place = place
+        self.why = why
+
+
+class FinishedError(Exception):
+    """The feed has ended at this place: there will never be more."""
+
+
+class Batch(NamedTuple):
+    """Events of a feed, as whole frames, and the places before and after them.
+
+    There may be none: a batch that only moves the place is normal.
+    """
+
+    start: Place
+    frames: bytes
+    end: Place
+    events: int
+
+
+Push = Callable[[Batch], bool]
+"""Takes a batch at once and answers True, or leaves all of it and answers False."""
+
+
+class Subscription(Protocol):
+    """A client's way through a feed, from one place on.
+
+    It is iterated over for the batches that its `push` has not taken. What `push` takes counts
+    as delivered: `place` and `events` have it.
+    """
+
+    @property
+    def place(self) -> Place:
+        """Where the client is: everything before this was handed to it."""
+
+    @property
+    def events(self) -> int:
+        """How many events were handed to it."""
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        """The batches that follow, for as long as the feed has some."""
+
+
+class Feed(Protocol):
+    """A stream of events that can be read from any place, by any number of clients."""
+
+    @property
+    def end(self) -> Place:
+        """The live end: what comes next stands after it."""
+
+    async def locate(self, start: Start) -> Place:
+        """The place where a client begins.
+
+        Raises LostError where the feed does not hold it, and FinishedError for a client that
+        has all there will ever be.
+        """
+
+    async def read(self, place: Place) -> Batch:
+        """What follows `place`. At the live end it waits. Raises FinishedError after the end."""
+
+    def subscribe(self, place: Place, push: Push | None = None) -> Subscription:
+        """A way from `place` on. With `push`, new events reach it without a task in between."""
+
+    def is_live(self, place: Place) -> bool:
+        """Whether nothing stands after `place` yet."""
+
+    def lag(self, place: Place) -> int:
+        """How much a client at `place` has yet to get, in the feed's own unit; 0 at the end."""
+
+
+class Status(NamedTuple):
+    """How a log is doing."""
+
+    problem: str
+    """Why it cannot be read now, in words that follow its name; empty if it can."""
+    is_tailed: bool
+    """Whether tail is running for it."""
+    progress: object
+    """Differs as soon as anything more of it has been read."""
+    end: str
+    """The id of its last line."""
+    size: int
+    """Bytes of its file."""
+    unread: int
+    """Bytes of it that were not read yet."""
+    free: int | None
+    """Bytes that are free on its disk, None if that is not known."""
+    quiet: float
+    """Seconds since something came."""
+    counters: Mapping[str, int]
+    """What has happened so often: resumes from memory and disk, gaps, rotations and so on."""
+
+
+class RawFile(Protocol):
+    """A log's file as it is, open: it stays this one, whatever becomes of its name."""
+
+    @property
+    def version(self) -> str:
+        """Tells it from other files, and from itself before it was truncated."""
+
+    @property
+    def size(self) -> int:
+        """Bytes it has now."""
+
+    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` to `end`, fewer if it was truncated."""
+
+
+class LogSource(Feed, Protocol):
+    """A feed whose events are the lines of a log."""
+
+    @property
+    def name(self) -> str:
+        """What the log is called."""
+
+    def status(self) -> Status:
+        """How the log is doing."""
+
+    async def describe(self) -> dict[str, object]:
+        """What the log is, for `/logs`."""
+
+    def raw(self) -> RawFile | None:
+        """The file at the log's path, None if there is none."""
+
+
+class Reading:
+    """The subscription of a feed that has no faster way: it reads on, one batch after the other."""
+
+    def __init__(self, feed: Feed, place: Place) -> None:
+        self._feed = feed
+        self.place = place
+        self.events = 0
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        while True:
+            try:
+                batch = await self._feed.read(self.place)
+            except FinishedError:
+                return
+            self.place = batch.end
+            self.events += batch.events
+            yield batch
+
+
+def gap_frame(start: str, place: Place, why: str) -> bytes:
+    """The frame that tells a client what it does not get, and that it goes on at `place`.
+
+    Its own id is that place, so that a client that comes back is not told twice.
+    """
+    details = {"from": start, "to": place.id, "bytes": None, "why": why}
+    return fact("gap", id=place.id, **details)

@@ -1,0 +1,67 @@
+"""What was read from disk, read and encoded once for all who want it at about the same time.
+
+When many clients come back to a server that was restarted, none of what they have missed is in
+memory yet.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from server.feeds.recent import Block
+from server.logs.generation import Place
+
+PIECE = 256 * 1024
+"""Bytes of frames that a piece of the log makes, of lines of a hundred bytes, at the most."""
+
+
+class Readings:
+    """Reads with `read`, and keeps as many results as fit into about `most` bytes."""
+
+    def __init__(self, read: Callable[[Place], Awaitable[Block]], most: int) -> None:
+        self._read = read
+        self._most = max(1, most // PIECE)
+        self._tasks: OrderedDict[Place, asyncio.Task[Block]] = OrderedDict()
+        self._wanted: Counter[asyncio.Task[Block]] = Counter()  # how many wait for each
+
+    async def get(self, place: Place) -> Block:
+        """What follows `place`. Raises what `read` raises."""
+        task = self._tasks.get(place)
+        if task is None:
+            task = asyncio.ensure_future(self._begin(place))
+            task.add_done_callback(partial(self._keep, place))
+            self._tasks[place] = task
+            if len(self._tasks) > self._most:
+                self._tasks.popitem(last=False)
+        else:
+            self._tasks.move_to_end(place)
+        self._wanted[task] += 1
+        try:
+            return await asyncio.shield(task)  # others wait for it, too
+        finally:
+            self._wanted[task] -= 1
+            if not self._wanted[task]:
+                del self._wanted[task]
+                if not task.done():  # all have left
+                    self._forget(place, task)
+                    task.cancel()
+
+    async def _begin(self, place: Place) -> Block:
+        return await self._read(place)
+
+    def _keep(self, place: Place, task: "asyncio.Task[Block]") -> None:
+        """Keep it for others if it was a success, is not large, and will always be true.
+
+        What is lines stays lines. Where a file is missing, it may be there the next time.
+        """
+        if task.cancelled() or task.exception():
+            self._forget(place, task)
+            return
+        block = task.result()
+        if block.end.generation is not place.generation or len(block.frames) > 4 * PIECE:
+            self._forget(place, task)
+
+    def _forget(self, place: Place, task: "asyncio.Task[Block]") -> None:
+        if self._tasks.get(place) is task:
+            del self._tasks[place]

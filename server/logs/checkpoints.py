@@ -1,0 +1,63 @@
+"""Whether a log that has become shorter was cut back, or truncated and written anew.
+
+A log that was cut back holds only lines that were sent before, under ids that are still valid;
+they must not be sent again.
+"""
+
+from server.logs.files import File
+from server.logs.position import Position
+
+KEPT = 64 * 1024
+"""Bytes at the start of a log that are remembered as they are: what several generations have in
+common, such as a header, is shorter."""
+
+MOST = 128
+"""Positions that are remembered of what stands behind that; every second one is dropped then."""
+
+
+class Checkpoints:
+    """What is remembered of a log that is followed, to be compared when it has become shorter."""
+
+    def __init__(self, start: bytes) -> None:
+        self._start = bytearray(start)
+        self._positions: list[Position] = []
+        self._distance = KEPT
+
+    @classmethod
+    def of(cls, file: File, end: int) -> "Checkpoints":
+        """Of the first `end` bytes of a file."""
+        one = cls(file.read(0, min(end, KEPT)))
+        one._distance = max(KEPT, end // MOST)
+        for offset in range(KEPT + one._distance, end, one._distance):
+            position = file.position(offset)
+            if position:
+                one._positions.append(position)
+        return one
+
+    def add(self, data: bytes, position: Position) -> None:
+        """Remember what comes next: `data`, which begins at `position` or in the line after it."""
+        missing = KEPT - len(self._start)
+        if missing > 0:
+            self._start += data[:missing]
+            return
+        last = self._positions[-1].offset if self._positions else KEPT
+        if position.offset >= last + self._distance:
+            self._positions.append(position)
+            if len(self._positions) > MOST:
+                del self._positions[::2]
+                self._distance *= 2
+
+    def equal(self, file: File) -> int:
+        """How many bytes at the start of `file` are as they were: its size if all of them, or 0.
+
+        Of a long one not all are compared: its first KEPT bytes, and the last position that is
+        remembered of what it still has.
+        """
+        size = file.size
+        start = file.read(0, min(size, len(self._start)))
+        if not self._start.startswith(start):
+            return 0
+        if size <= len(self._start):
+            return size
+        known = [one for one in self._positions if one.offset <= size]
+        return size if known and file.holds(known[-1]) else 0

@@ -1,0 +1,401 @@
+"""Follows a log as it grows, through rotation and truncation, and publishes what is certain.
+
+What to do is decided in `decisions`; this file looks at the log and acts.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import sh
+
+from server.logs import decisions
+from server.logs.archive import Archive, Step
+from server.logs.checkpoints import Checkpoints
+from server.logs.decisions import Found, Look, Next, Recovery, TailState
+from server.logs.files import File, Identity
+from server.logs.generation import Generation, Lines, LogBatch, Place, Trace, step
+from server.logs.lines import LineBatch, LineSplitter, lines_before
+from server.logs.position import CONTEXT, START, Position, Read
+from server.logs.tail import Tail
+from server.logs.threads import Threads, run_in
+
+POLL = 0.1
+"""Seconds between two looks at the log while nothing comes."""
+
+LOOK = 1.0
+"""Seconds between two looks, while the log is empty, for a file that came and went before it."""
+
+READ_SIZE = 128 * 1024
+"""Bytes that are read at a time where tail does not hand them over."""
+
+_log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
+Publish = Callable[[LogBatch], None]
+"""Takes what is new, in order."""
+
+Finished = Callable[[Generation, File | None], None]
+"""Told of each generation that is finished, and of the file that holds it if there is one."""
+
+
+class Follower:
+    """Follows the log that `archive` keeps, its lines kept up to `max_line` bytes."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        tail: sh.Command,
+        max_line: int,
+        threads: Threads,
+        finished: Finished,
+    ) -> None:
+        self._archive = archive
+        self._tail_command = tail
+        self._max_line = max_line
+        self._threads = threads
+        self._finished = finished
+        self._splitter = LineSplitter(START, b"", max_line)
+        self._checkpoints = Checkpoints(b"")
+        self._trace: Trace | None = None
+        self._generation = Generation(0)
+        self._last_data = time.monotonic()
+        self.file: File | None = None
+        """The file that is followed; None while there is none."""
+        self.progress = asyncio.Event()
+        """Set for a moment whenever something may have changed; wait for it, then look again."""
+        self.problem = ""
+        """Why the log cannot be read now; empty if it can."""
+        self.rotations = self.truncations = self.gaps = self.tail_restarts = 0
+        """How often it was rotated and truncated, lines were gone, and tail had to be replaced."""
+        self.is_tailed = False
+        """Whether tail is running: it is not while an older file is read, or there is none."""
+
+    # --- what others ask ----------------------------------------------------------
+
+    @property
+    def end(self) -> Place:
+        """Where the last line that was read ends: the live end of the log."""
+        return Place(self._generation, self._splitter.position)
+
+    @property
+    def taken(self) -> int:
+        """Offset up to which the file is read, also within a line that has no newline yet."""
+        return self._splitter.taken
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything was taken from the file that is followed."""
+        return self._splitter.taken > 0
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since anything came."""
+        return time.monotonic() - self._last_data
+
+    def follows(self, file: File) -> bool:
+        """Whether `file` is the one that is followed."""
+        return self.file is not None and self.file.identity == file.identity
+
+    def came_after(self, identity: Identity) -> bool:
+        """Whether the file that is followed came after another one, as far as that is known."""
+        if self._trace is None:
+            return False
+        index = self._trace.snapshot.index.get(identity)
+        return index is not None and index < self._trace.place
+
+    def is_unchanged(self, read: Read) -> bool:
+        """Whether all that was taken from the file, which `read` reads, still stands there."""
+        splitter = self._splitter
+        last = splitter.last_bytes
+        return (
+            Position.at(splitter.position.offset, read) == splitter.position
+            and read(splitter.taken - len(last), len(last)) == last
+        )
+
+    async def is_current(self) -> bool:
+        """Whether what is known of the log is still true: it was not truncated or replaced."""
+        return self.file is None or await self._check(self.file, self.is_unchanged)
+
+    def _pulse(self) -> None:
+        self.progress.set()
+        self.progress.clear()
+
+    # --- following ------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Find the log and its live end. What comes after it is what `run` publishes."""
+        file = await self._call(self._archive.youngest)
+        if file is None:
+            self._trace = await self._call(self._archive.trace, None)
+            self._note_problem()
+            return
+
+        def last_line_end() -> Position:
+            return file.position(lines_before(file.read, file.size, 0)) or START
+
+        await self._begin(file, await self._call(last_line_end))
+
+    async def _begin(self, file: File, position: Position) -> None:
+        """Go on at `position` of `file`."""
+        offset = position.offset
+
+        def look() -> tuple[bytes, Checkpoints]:
+            self._archive.watch(file)
+            before = file.read(max(0, offset - CONTEXT), min(offset, CONTEXT))
+            return before, Checkpoints.of(file, offset)
+
+        before, self._checkpoints = await self._call(look)
+        self._trace = await self._call(self._archive.trace, file)
+        self._splitter = LineSplitter(position, before, self._max_line)
+        self.file = file
+        self._last_data = time.monotonic()
+        self._pulse()
+
+    async def run(self, publish: Publish) -> None:
+        """Read the log as it grows, for ever, and publish each batch as soon as it is certain.
+
+        A batch is certain when the bytes that tail handed over stand in the file where they
+        should, and what stood before them still does.
+        """
+        while True:
+            if self.file is None:
+                await self._wait_for_file()
+            assert self.file is not None
+            if await self._read_to_end(self.file, publish):
+                await self._publish(publish, self._splitter.finish())
+                await self._go_on(self.file, publish)
+            else:
+                await self._recover(self.file, publish)
+
+    async def _wait_for_file(self) -> None:
+        """The first file of a log that did not exist."""
+        while (found := await self._following(None)) is None:
+            self._note_problem()
+            self._pulse()
+            await asyncio.sleep(POLL)
+        await self._begin(found.file, START)
+
+    async def _read_to_end(self, file: File, publish: Publish) -> bool:
+        """Read on until the generation is finished (True) or is not what it was (False)."""
+        tail: Tail | None = None
+        started = looked = -float("inf")
+        try:
+            while True:
+                now = time.monotonic()
+                is_live = self._is_live(file)
+                file.was_live |= is_live
+                look = self._look(file, is_live, True)
+                if decisions.wants_new_tail(
+                    TailState(tail is not None, False, now - started), look
+                ):
+                    self.tail_restarts += started > 0
+                    tail, started = self._start_tail(), now
+                    self._last_data = now
+                self.is_tailed = tail is not None
+                data = await self._next_data(file, tail if is_live else None)
+                if is_live and not self.is_known and (data or now - looked > LOOK):
+                    looked = now
+                    if await self._has_missed(file):
+                        return False
+                if data:
+                    self._last_data = time.monotonic()
+                    if await self._take(file, data, publish):
+                        continue
+                is_unchanged = await self._check(file, self.is_unchanged)
+                look = self._look(file, is_live, is_unchanged)
+                state = TailState(tail is not None, data is None or bool(data), now - started)
+                if tail and decisions.must_stop_tail(state, look):
+                    await tail.stop()
+                    tail = None
+                self._pulse()
+                action = decisions.decide(look)
+                if action is Next.RECOVER:
+                    return False
+                if action is Next.SHOW_UNFINISHED:
+                    await self._publish(publish, self._splitter.finish(is_unfinished=True))
+                if action is Next.TRY_TO_FINISH and not data:
+                    if await self._call(self._is_finished, file, look.quiet):
+                        return True
+                    await asyncio.sleep(POLL)
+        finally:
+            self.is_tailed = False
+            if tail:
+                await tail.stop()
+
+    def _look(self, file: File, is_live: bool, is_unchanged: bool) -> Look:
+        return Look(
+            is_live=is_live,
+            is_unchanged=is_unchanged,
+            unread=max(0, file.size - self._splitter.taken),
+            quiet=self.quiet,
+            has_unfinished=self._splitter.has_unfinished,
+        )
+
+    async def _next_data(self, file: File, tail: Tail | None) -> bytes | None:
+        """The next bytes, none after a while, None if tail has ended."""
+        if tail:
+            return await tail.read(POLL)
+        taken = self._splitter.taken
+        data = await self._check(file, lambda read: read(taken, READ_SIZE))
+        if not data and self._is_live(file):
+            await asyncio.sleep(POLL)
+        return data
+
+    async def _take(self, file: File, data: bytes, publish: Publish) -> bool:
+        """Publish the lines that `data` completes, unless the file says otherwise."""
+        taken = self._splitter.taken
+
+        def is_certain(read: Read) -> bool:
+            return read(taken, len(data)) == data and self.is_unchanged(read)
+
+        if not await self._check(file, is_certain):
+            return False
+        self._checkpoints.add(data, self._splitter.position)
+        await self._publish(publish, self._splitter.feed(data), self._splitter)
+        return True
+
+    async def _publish(
+        self, publish: Publish, batches: list[LineBatch], splitter: LineSplitter | None = None
+    ) -> None:
+        """Publish batches of lines, and let others go on in between."""
+        for number, batch in enumerate(batches):
+            if number:
+                await asyncio.sleep(0)
+            generation = self._generation
+            publish(Lines(Place(generation, batch.start), batch, Place(generation, batch.end)))
+        if batches:
+            self._pulse()
+
+    def _start_tail(self) -> Tail | None:
+        """A tail from where the log is read; None if the machine is short of something."""
+        path = self._archive.path
+        try:
+            return Tail(self._tail_command, path, self._splitter.taken)
+        except OSError as error:
+            _log.warning("reading %s without tail for now: %s", path, error)
+            return None
+
+    def _is_live(self, file: File) -> bool:
+        """Whether the log's path names the file that is being read."""
+        try:
+            status = os.stat(self._archive.path)
+        except OSError:
+            return False
+        is_live = (status.st_dev, status.st_ino) == file.identity
+        if is_live:
+            self.problem = ""
+        return is_live
+
+    def _is_finished(self, file: File, quiet: float) -> bool:
+        """Whether another file has taken the log's path and nothing more comes to this one."""
+        has_successor = self._note_problem() and not self._is_live(file)
+        writer = file.has_writer()
+        if not decisions.is_finished(has_successor, writer, quiet):
+            return False
+        if file.size > self._splitter.taken:
+            return False
+        if writer:
+            _log.warning("%s was rotated, but its writer keeps the old file open", file.path)
+        return True
+
+    def _note_problem(self) -> bool:
+        """Find out why the log cannot be read, if it cannot; whether it can."""
+        try:
+            File.open(self._archive.target())
+        except OSError as error:
+            self.problem = _problem(error)
+            return False
+        self.problem = ""
+        return True
+
+    async def _has_missed(self, file: File) -> bool:
+        """Whether a file came and was rotated away before anything was taken of this one."""
+        found = await self._following(None)
+        return found is not None and found.file.identity != file.identity
+
+    # --- from one generation to the next --------------------------------------------
+
+    async def _recover(self, file: File, publish: Publish) -> None:
+        """Go on after the file being read was truncated or written anew."""
+        position = self._splitter.position
+        found = await self._following(None)
+        if found is None:
+            await self._go_on(None, publish)
+            return
+        is_same = found.file.identity == file.identity
+        equal = await self._call(self._checkpoints.equal, file) if is_same else 0
+        decision = decisions.recover(
+            Found(
+                copy_holds_end=found.start == position != START,
+                size=0 if found.has_copy else file.size,
+                equal=equal,
+                moved_to=found.start.offset or None,
+            )
+        )
+        if decision is Recovery.IN_COPY:
+            await self._begin(found.file, position)
+        elif decision is Recovery.AT_END:
+            end = await self._call(file.position, file.size)
+            await self._change_to(Step(file, end or START), None, publish)
+        else:
+            await self._change_to(found, None, publish)
+
+    async def _go_on(self, file: File | None, publish: Publish) -> None:
+        """Begin the generation after this one, which `file` holds if it is still there."""
+        while (found := await self._following(file)) is None:
+            self._pulse()
+            await asyncio.sleep(POLL)
+        await self._change_to(found, file, publish)
+
+    async def _following(self, file: File | None) -> Step | None:
+        splitter = self._splitter
+        return await self._call(
+            self._archive.following, file, splitter.position, self._trace, splitter.last_bytes
+        )
+
+    async def _change_to(self, found: Step, file: File | None, publish: Publish) -> None:
+        """Finish this generation and begin the one that was found."""
+        finished, end = self.end
+        is_truncated = self.follows(found.file)
+        self.truncations += is_truncated
+        self.rotations += not is_truncated
+        self.gaps += bool(found.why)
+        finished.end, finished.trace = end, self._trace
+        self._finished(finished, file or self.file)
+        following = Generation(finished.number + 1)
+        await self._begin_as(following, found)
+        publish(step(finished, self.end, "truncated" if is_truncated else "rotated", found.why))
+        self._pulse()
+
+    async def _begin_as(self, generation: Generation, found: Step) -> None:
+        await self._begin(found.file, found.start)
+        self._generation = generation
+
+    # --- threads ----------------------------------------------------------------------
+
+    async def _check(self, file: File, look: Callable[[Read], _Result]) -> _Result:
+        """What `look` finds in the file: at once where it is in memory, else in a thread."""
+        try:
+            return look(file.read_now)
+        except BlockingIOError:
+            return await self._call(look, file.read)
+
+    async def _call(self, function: Callable[..., _Result], *args: object) -> _Result:
+        return await run_in(self._threads.follower, function, *args)
+
+
+def _problem(error: OSError) -> str:
+    """What keeps a log from being read, in words."""
+    if error.errno == errno.ENOENT:
+        return "does not exist"
+    if error.errno in (errno.EINVAL, errno.ENXIO, errno.EISDIR):
+        return "is not a regular file"
+    if error.errno == errno.EACCES:
+        return "cannot be read: permission denied"
+    return f"cannot be read: {error.strerror}"

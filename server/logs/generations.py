@@ -1,0 +1,122 @@
+"""The generations of a log that this process knows, and the files that hold them."""
+
+import time
+from collections import OrderedDict
+from typing import NamedTuple
+
+from server.logs.archive import Archive, is_copy
+from server.logs.files import File, Identity
+from server.logs.generation import Generation, Trace
+from server.logs.position import START, Position
+
+IDLE = 60.0
+"""Seconds that an older file stays open after it was last read."""
+
+MOST_OPEN = 16
+"""Older files that stay open at the same time."""
+
+MOST_KNOWN = 1000
+"""Generations that are remembered."""
+
+
+class Held(NamedTuple):
+    """A file that holds a generation, and what was found out about it in a thread."""
+
+    file: File
+    end: Position
+    trace: Trace
+    copied_from: list[Generation]
+
+
+class Generations:
+    """Remembers which file holds which generation, and keeps a few of them open."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._known: OrderedDict[tuple[Identity, Position], Generation] = OrderedDict()
+        self._by_end: dict[Position, Generation] = {}
+        self._open: OrderedDict[Generation, tuple[File, float]] = OrderedDict()
+
+    def ending_at(self, position: Position) -> Generation | None:
+        """The generation that ends there, whether its file is still there or not."""
+        return self._by_end.get(position)
+
+    def was_followed(self, file: File) -> bool:
+        """Whether a generation that `file` holds was followed to its end."""
+        return any(
+            identity == file.identity and generation.number >= 0
+            for (identity, _), generation in self._known.items()
+        )
+
+    def remember(self, generation: Generation, file: File | None) -> None:
+        """Note that `file` holds a generation that is finished."""
+        if file is None or generation.end is None:
+            return
+        self._known[file.identity, generation.end] = generation
+        if generation.number >= 0 or generation.end not in self._by_end:
+            self._by_end[generation.end] = generation
+        if len(self._known) > MOST_KNOWN:
+            (_, end), forgotten = self._known.popitem(last=False)
+            if self._by_end.get(end) is forgotten:
+                del self._by_end[end]
+
+    # --- files that are read back ------------------------------------------------------
+
+    def look_into(self, file: File) -> Held:
+        """Find out which generation a file holds. It belongs in a thread; raises OSError."""
+        end = file.position(file.size) or START
+        copied_from = [
+            generation
+            for generation in list(self._known.values())
+            if generation.next
+            and generation.next.name == "truncated"
+            and generation.end
+            and is_copy(file, generation.end, generation.trace)
+        ]
+        return Held(file, end, self._archive.trace(file), copied_from)
+
+    def adopt(self, held: Held) -> Generation:
+        """The generation that an older file holds, whether it was known before or not.
+
+        One that was followed comes first: what came after it is known, gone or not. So a copy
+        that was made before the log was truncated counts as what it was made of.
+        """
+        known = self._by_end.get(held.end)
+        if known is None or known.number < 0:
+            if len(held.copied_from) == 1:
+                known = held.copied_from[0]
+            known = known or self._known.get((held.file.identity, held.end))
+        if known is None:
+            known = Generation(end=held.end)
+            known.trace = held.trace
+        self.remember(known, held.file)
+        if known not in self._open:
+            self.keep(known, held.file)
+        return known
+
+    def file_of(self, generation: Generation) -> File | None:
+        """The open file that holds a generation, if there is one."""
+        if generation not in self._open:
+            return None
+        file, _ = self._open[generation]
+        self.keep(generation, file)
+        return file
+
+    def keep(self, generation: Generation, file: File) -> None:
+        """Keep a file open for those who read it back."""
+        self._open[generation] = file, time.monotonic()
+        self._open.move_to_end(generation)
+        if len(self._open) > MOST_OPEN:
+            self._open.popitem(last=False)
+
+    def drop(self, generation: Generation) -> None:
+        """Close the file of a generation, which does not hold it any more."""
+        self._open.pop(generation, None)
+
+    def drop_idle(self) -> None:
+        """Close files that nobody reads, so that what is deleted frees its disk space."""
+        while self._open:
+            generation, (_, used) = next(iter(self._open.items()))
+            if time.monotonic() - used < IDLE:
+                break
+            del self._open[generation]

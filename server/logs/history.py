@@ -1,0 +1,299 @@
+"""Reads a log back, from any place in any of its files, wherever rotation has put them."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from server.logs.archive import Archive, Step, context_of
+from server.logs.files import File
+from server.logs.follower import Follower
+from server.logs.generation import Change, Generation, Lines, LogBatch, Place, gap, step
+from server.logs.generations import Generations
+from server.logs.lines import LineBatch, LineSplitter, lines_before
+from server.logs.position import CONTEXT, START, Position, Read
+from server.logs.threads import Threads, run_in
+
+PIECE = 128 * 1024
+"""Bytes of the log that are read at a time."""
+
+SHARED = 64 * 1024
+"""Bytes at the start of its files that a log's generations may have in common."""
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class GoneError(Exception):
+    """A place is in no file of the log any more, or what stands before it cannot be read.
+
+    `place` is where a client goes on, `why` says what is missing.
+    """
+
+    def __init__(self, place: Place, why: str) -> None:
+        super().__init__(why)
+        self.place = place
+        self.why = why
+
+
+class History:
+    """Finds places in a log, and reads what follows them from disk."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        follower: Follower,
+        generations: Generations,
+        max_line: int,
+        threads: Threads,
+    ) -> None:
+        self._archive = archive
+        self._follower = follower
+        self._generations = generations
+        self._max_line = max_line
+        self._threads = threads
+        self.gaps = 0
+        """How often lines were gone that a client would have got."""
+
+    # --- places -------------------------------------------------------------------------
+
+    async def oldest(self) -> Place:
+        """The oldest line there is. Raises GoneError if older ones cannot be read."""
+        follower = self._follower
+        while True:
+            generation, followed = follower.end.generation, follower.file
+            found = await self._search(self._archive.oldest, followed)
+            if found and not self._may_still_grow(found.file):
+                place = Place(await self._adopt(found.file), START)
+                if found.why:
+                    raise GoneError(await self._with_id(place), found.why)
+                return await self._with_id(place)
+            if found:
+                await follower.progress.wait()  # until it has read that file
+            elif followed is follower.file:  # and not the next one by now
+                return await self._with_id(Place(generation, START))
+
+    async def back(self, lines: int) -> Place:
+        """The place `lines` lines before the live end, at the most the generation's start."""
+        place, file = self._follower.end, self._follower.file
+        if file is None or lines == 0:
+            return await self._with_id(place)
+
+        def find() -> Position | None:
+            return file.position(lines_before(file.read, place.position.offset, lines))
+
+        position = await run_in(self._threads.readers, find)
+        return await self._with_id(Place(place.generation, position) if position else place)
+
+    async def find(self, position: Position) -> Place:
+        """The place that `position` names. Raises GoneError if it is in no file any more."""
+        if position == START:
+            return await self.oldest()
+        follower = self._follower
+        while True:
+            file = follower.file
+            if position.offset > SHARED and file and await self._holds(file, position):
+                return Place(follower.end.generation, position)
+            found = await self._search(self._archive.search, position)
+            if found is None:
+                break
+            if follower.follows(found):
+                return Place(follower.end.generation, position)
+            if not await self._is_ahead(found):
+                return Place(await self._adopt(found), position)
+            await follower.progress.wait()  # until it is there
+        return await self._find_elsewhere(position)
+
+    async def _find_elsewhere(self, position: Position) -> Place:
+        """The place of a position that no file with a name holds as it was."""
+        follower = self._follower
+        if follower.file and await self._holds(follower.file, position):
+            return Place(follower.end.generation, position)  # it has no name any more
+        known = self._generations.ending_at(position)
+        if known:
+            return Place(known, position)
+        copy = await self._search(self._archive.search_copy, position)
+        if copy:
+            generation = await self._adopt(copy)
+            end = generation.end or START
+            return Place(generation, min(position, end, key=lambda place: place.offset))
+        trimmed = await self._search(self._archive.search_trimmed, position)
+        if trimmed and follower.follows(trimmed[0]):
+            return Place(follower.end.generation, trimmed[1])
+        try:
+            place = await self.oldest()
+        except GoneError as error:
+            place = error.place
+        raise GoneError(place, "not in the log")
+
+    async def _with_id(self, place: Place) -> Place:
+        """The same place, after its generation knows by which id its start is named.
+
+        Nothing stands before the start of a file that could tell it from another's: it is
+        named by the end of the file before it, if there is one.
+        """
+        generation, follower = place.generation, self._follower
+        if place.position != START or generation.preceding is not None:
+            return place
+        while generation is follower.end.generation and not await follower.is_current():
+            await follower.progress.wait()  # until it has found out where that is now
+        followed = follower.file if generation is follower.end.generation else None
+        end = generation.end or START
+        before = await self._search(self._archive.end_before, end, followed)
+        generation.preceding = str(before or START)
+        return place
+
+    async def _is_ahead(self, file: File) -> bool:
+        """Whether the follower has yet to come to `file`, which may still be written to."""
+        followed = self._follower.file
+        if followed is None or file.path == self._archive.target():
+            return True
+        if self._may_still_grow(file):
+            return True
+        return await self._search(self._archive.is_older, followed, file)
+
+    def _may_still_grow(self, file: File) -> bool:
+        """Whether an older file is still written to, and the follower did not give up on it."""
+        return file.may_grow() and not self._generations.was_followed(file)
+
+    async def _adopt(self, file: File) -> Generation:
+        if self._follower.follows(file):
+            return self._follower.end.generation
+        return self._generations.adopt(await self._search(self._generations.look_into, file))
+
+    # --- reading back ----------------------------------------------------------------------
+
+    async def read(self, place: Place) -> LogBatch:
+        """What follows `place`, from disk.
+
+        Where the generation is no longer on disk, that is a gap, and the place after it the
+        start of the next generation. At the live end this waits for ever.
+        """
+        generation, position = place
+        while True:
+            end = generation.end or self._follower.end.position
+            if position.offset >= end.offset:
+                return await self._next(generation)
+            is_followed = generation is self._follower.end.generation
+            file = self._follower.file if is_followed else self._generations.file_of(generation)
+            if file:
+                batch = await self._lines(file, place, end)
+                if batch:
+                    after = Place(generation, batch.end)
+                    return Lines(place, batch, after)
+                self._generations.drop(generation)
+            found = await self._search(self._archive.search, end, file)
+            found = found or await self._search(self._archive.search_copy, end)
+            if found is None or position.offset >= found.size or not found.holds(position):
+                return await self._gap(place)
+            if not self._follower.follows(found):
+                self._generations.keep(generation, found)
+
+    async def _lines(self, file: File, place: Place, end: Position) -> LineBatch | None:
+        """Lines after `place`, None if the file does not hold them."""
+        generation, position = place
+        is_followed = self._follower.follows(file)
+        is_open = generation.end is None
+
+        def read_lines(read: Read, most: int) -> LineBatch | None:
+            stop = min(end.offset, file.size)
+            batch = self._split(read, position, stop, is_open, most)
+            # What was read stood there before this check, so it is the log's. A copy
+            # that is shorter than what it was made of does not change any more.
+            shorter = not is_followed and file.size < end.offset
+            if batch and file.holds(position, read) and (shorter or file.holds(end, read)):
+                return batch
+            return None
+
+        try:
+            return read_lines(file.read_now, 1)
+        except BlockingIOError:
+            return await run_in(self._threads.readers, read_lines, file.read, 0)
+
+    def _split(
+        self, read: Read, position: Position, stop: int, is_open: bool, most: int
+    ) -> LineBatch | None:
+        """The first lines after `position`, as `read` gives them up to the offset `stop`.
+
+        `most` is the number of pieces in which they have to be found, 0 for any: a long line
+        must not be read on the event loop. Raises BlockingIOError if they are not.
+        """
+        before = read(max(0, position.offset - CONTEXT), min(position.offset, CONTEXT))
+        splitter = LineSplitter(position, before, self._max_line)
+        batches: list[LineBatch] = []
+        pieces = 0
+        while not batches and splitter.taken < stop:
+            if most and pieces == most:
+                raise BlockingIOError
+            pieces += 1
+            length = min(_to_boundary(splitter.taken), stop - splitter.taken)
+            data = read(splitter.taken, length)
+            if not data:
+                return None
+            batches = splitter.feed(data)
+        if not batches:
+            batches = splitter.finish(is_unfinished=is_open)
+        return batches[0] if batches else None
+
+    async def _next(self, generation: Generation) -> Change:
+        """The step from the end of a finished generation to the next one."""
+        while generation.next is None:
+            end = generation.end
+            if end is not None:
+                file = self._generations.file_of(generation)
+                found = await self._search(self._following, file, end, generation)
+                following = await self._place_after(generation, found)
+                if generation.next is None and following:
+                    step(generation, following, "rotated", found.why if found else "")
+            if generation.next is None:
+                await self._follower.progress.wait()  # until it is up to date
+        return generation.next
+
+    def _following(self, file: File | None, end: Position, generation: Generation) -> Step | None:
+        context = context_of(file, end) if file else b""
+        return self._archive.following(file, end, generation.trace, context)
+
+    async def _place_after(self, generation: Generation, found: Step | None) -> Place | None:
+        """The place after a finished generation; None if it can't be told yet."""
+        follower = self._follower
+        if follower.file is None or not await follower.is_current():
+            return None
+        is_older = generation.trace is not None and follower.came_after(generation.trace.identity)
+        if found and follower.follows(found.file):
+            if found.start == START and not follower.is_known and not is_older:
+                return None
+            return Place(follower.end.generation, found.start)
+        if found and not await self._is_ahead(found.file):
+            return Place(await self._adopt(found.file), found.start)
+        if follower.file.is_deleted and is_older:
+            return Place(follower.end.generation, START)
+        return None
+
+    async def _gap(self, place: Place) -> Change:
+        """The gap after `place`, whose generation is no longer on disk."""
+        generation, position = place
+        following = await self._with_id((await self._next(generation)).end)
+        self.gaps += 1
+        lost = generation.end.offset - position.offset if generation.end else None
+        details = gap(str(position), following, "no longer on disk", lost)
+        return Change(place, following, "gap", details)
+
+    # --- threads ---------------------------------------------------------------------------
+
+    async def _holds(self, file: File, position: Position) -> bool:
+        try:
+            return file.holds(position, file.read_now)
+        except BlockingIOError:
+            return await run_in(self._threads.readers, file.holds, position)
+
+    async def _search(
+        self,
+        function: Callable[_Arguments, _Result],
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> _Result:
+        return await run_in(self._threads.searchers, function, *args, **kwargs)
+
+
+def _to_boundary(offset: int) -> int:
+    """How many bytes to read at `offset`, so that readers who began apart soon read the same."""
+    length = PIECE - offset % PIECE
+    return length if length >= PIECE // 2 else length + PIECE

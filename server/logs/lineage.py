@@ -1,0 +1,245 @@
+"""Which files belong to a log, and in which order: pure functions over what was observed.
+
+A name is a hint, never a proof. What was watched decides first, then what the files hold (the
+times of their first and last lines), then when they were last written to. The order of names and
+the direction in which they count only break ties.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+
+from server.logs.names import Mark
+
+SLACK = 2.0
+"""Seconds by which clocks and rounded times may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A file beside a log, or the log itself, as a look at it has shown it.
+
+    mark: what its name says; None for the file at the log's own path.
+    identity: device and inode.
+    modified, changed: when it was last written to, and when it was last written to or renamed
+        (mtime and ctime in stat(2)), in nanoseconds.
+    first, last: the times of its first and last line in seconds; None if they are not known.
+        Of a compressed file only the first one is.
+    has_writer: whether some process has it open for writing; None if that is not known.
+    is_proven: whether it was watched while it was the log.
+    """
+
+    name: str
+    mark: Mark | None
+    identity: tuple[int, int]
+    size: int
+    modified: int
+    changed: int
+    first: float | None = None
+    last: float | None = None
+    has_writer: bool | None = None
+    is_proven: bool = False
+
+    @property
+    def is_packed(self) -> bool:
+        return self.mark is not None and bool(self.mark.packing)
+
+
+Chain = list[Observed]
+"""Files of one shape and one packing, oldest first."""
+
+
+def in_order(files: Sequence[Observed]) -> list[Observed]:
+    """The files that belong to the log, oldest first, the log itself last."""
+    belonging = members(files)
+    chains: dict[tuple[str, str], Chain] = defaultdict(list)
+    for file in sorted(belonging, key=lambda file: file.name):
+        if file.mark:
+            chains[file.mark.shape, file.mark.packing].append(file)
+    by_shape: dict[str, list[Chain]] = defaultdict(list)
+    for (shape, _), chain in sorted(chains.items()):
+        by_shape[shape].append(chain)
+    merged = [_order_shape(of_shape) for of_shape in by_shape.values()]
+    nothing: Chain = []
+    rotated = reduce(_merge_by_time, merged, nothing)
+    return rotated + [file for file in belonging if file.mark is None]
+
+
+def as_watched(files: Sequence[Observed], watched: Sequence[tuple[int, int]]) -> list[Observed]:
+    """The same files, those that were followed one after the other in the order of that.
+
+    `watched` has their identities, oldest first. The log itself stays the last.
+    """
+    order = {identity: number for number, identity in enumerate(watched)}
+    places = [place for place, file in enumerate(files) if file.identity in order and file.mark]
+    followed = sorted((files[place] for place in places), key=lambda file: order[file.identity])
+    result = list(files)
+    for place, file in zip(places, followed, strict=True):
+        result[place] = file
+    return result
+
+
+# --- which files belong ------------------------------------------------------------------
+
+
+def members(files: Sequence[Observed]) -> list[Observed]:
+    """The files that belong to the log.
+
+    The file at the log's own path always does, and one with a name that hardly anything else
+    has. A name that may be another log's (`app-1.log` beside `app.log`) needs support: see
+    `_is_supported`. One that another program writes to never belongs.
+    """
+    unique = {file.identity: file for file in sorted(files, key=_last_of_all)}.values()
+    log = next((file for file in unique if file.mark is None), None)
+    weak: dict[str, Chain] = defaultdict(list)
+    for file in unique:
+        if file.mark and not file.mark.is_strong:
+            weak[file.mark.shape].append(file)
+    kept = {
+        file.identity
+        for chain in weak.values()
+        for file in chain
+        if file.is_proven or (not _is_contradicted(file, log) and _is_supported(file, chain, log))
+    }
+    return [
+        file
+        for file in unique
+        if file.mark is None
+        or file.identity in kept
+        or (file.mark.is_strong and not _is_written_by_others(file))
+    ]
+
+
+def _last_of_all(file: Observed) -> tuple[bool, str]:
+    """Of names of one file (hard links), the log's own wins, else the last."""
+    return file.mark is None, file.name
+
+
+def _is_written_by_others(file: Observed) -> bool:
+    """Whether a process writes to a file that was never the log while it was watched.
+
+    A writer that keeps to a file after its rotation is none of these: such a file carries the
+    log's whole name, of which the caller does not say whether there is a writer.
+    """
+    return bool(file.has_writer) and not file.is_proven
+
+
+def _is_contradicted(file: Observed, log: Observed | None) -> bool:
+    """Whether a file was written to while the log was, or by another program now."""
+    if file.has_writer:
+        return True
+    if log is None or log.first is None:
+        return False
+    if file.first is not None and file.first > log.first:
+        return True
+    return file.last is not None and file.last > log.first + SLACK
+
+
+def _is_supported(file: Observed, chain: Chain, log: Observed | None) -> bool:
+    """Whether anything but its name says that a file was rotated from the log.
+
+    Its lines end before those of the log begin; or it was renamed after it was last written to;
+    or it is one of several whose times rise or fall with their numbers, or of which one was
+    watched.
+    """
+    if log and log.first is not None and file.last is not None:
+        return True  # not contradicted: it ends before
+    if file.is_packed or file.changed > file.modified:
+        return True
+    if any(one.is_proven for one in chain):
+        return True
+    times = [one.modified for one in sorted(chain, key=_rank) if not one.is_packed]
+    pairs = list(pairwise(times))
+    rising, falling = (a < b for a, b in pairs), (a > b for a, b in pairs)
+    return bool(pairs) and (all(rising) or all(falling))
+
+
+# --- in which order ------------------------------------------------------------------------
+
+
+def _rank(file: Observed) -> tuple[float, tuple[int, ...]]:
+    assert file.mark
+    return file.mark.rank
+
+
+def compare(one: Observed, other: Observed) -> int:
+    """-1 if `one` is older than `other` by what they hold and when they were written to, 1 if it
+    is younger, 0 if that does not tell.
+
+    A compressed file was last written to at the latest when it was compressed, perhaps much
+    earlier: only a time before that of a plain file says anything.
+    """
+    if one.first is not None and other.first is not None and one.first != other.first:
+        return -1 if one.first < other.first else 1
+    if one.is_packed != other.is_packed:
+        packed, plain = (one, other) if one.is_packed else (other, one)
+        if packed.modified >= plain.modified:
+            return 0
+    if one.modified != other.modified:
+        return -1 if one.modified < other.modified else 1
+    return 0
+
+
+def _order_shape(chains: list[Chain]) -> Chain:
+    """All files of one shape, oldest first.
+
+    Where each name is there once, in whatever packing, the names tell the order, but for the
+    direction in which they count. A name that is there twice, plain and compressed, is left
+    over from before the packing was changed: then each packing has an order of its own.
+    """
+    names = Counter(_rank(file) for chain in chains for file in chain)
+    if max(names.values()) == 1:
+        return _order_chain([file for chain in chains for file in chain])
+    return reduce(_merge_by_time, map(_order_chain, chains), [])
+
+
+def _order_chain(chain: Chain) -> Chain:
+    """Files whose names differ, in the order that contradicts their times least.
+
+    Dates rise with time. A number beside a date does, too, as log4j counts. A number alone counts
+    up to the oldest, as logrotate does, unless the times say otherwise.
+    """
+    dated = any(file.mark and file.mark.date is not None for file in chain)
+    rising = sorted(chain, key=_rank)
+    falling = sorted(chain, key=lambda file: (_rank(file)[0], [-n for n in _rank(file)[1]]))
+    first, second = (rising, falling) if dated else (falling, rising)
+    wrong, known = _contradictions(first)
+    if wrong * 2 > known:
+        wrong, first = min((wrong, first), (_contradictions(second)[0], second), key=_by_count)
+    if wrong * 3 > known:
+        return sorted(chain, key=_time_key)
+    return first
+
+
+def _by_count(way: tuple[int, Chain]) -> int:
+    return way[0]
+
+
+def _contradictions(chain: Chain) -> tuple[int, int]:
+    """How many neighbours stand in the wrong order by their times, and how many have times."""
+    results = [compare(one, other) for one, other in pairwise(chain)]
+    return results.count(1), len(results) - results.count(0)
+
+
+def _time_key(file: Observed) -> tuple[float, float, str]:
+    written = file.modified / 1e9
+    return (file.first if file.first is not None else written, written, file.name)
+
+
+def _merge_by_time(one: Chain, other: Chain) -> Chain:
+    """Two chains in one, the order of each as it was, by what their files hold and their times."""
+    merged: Chain = []
+    left, right = list(reversed(one)), list(reversed(other))
+    while left and right:
+        order = compare(left[-1], right[-1]) or _compare_times(left[-1], right[-1])
+        merged.append((left if order <= 0 else right).pop())
+    return merged + left[::-1] + right[::-1]
+
+
+def _compare_times(one: Observed, other: Observed) -> int:
+    """By when they were written to, for want of better."""
+    if one.modified != other.modified:
+        return -1 if one.modified < other.modified else 1
+    return -1 if one.name < other.name else 1

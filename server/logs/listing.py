@@ -1,0 +1,272 @@
+"""The files of a log as they stand in its directory, in their order, with what is known of each.
+
+What is known of a file (its first bytes, its first and last times) is remembered, so that a
+look at the directory opens only files that have changed; and a look is remembered for as long
+as the directory does not change. No file stays open.
+"""
+
+import errno
+import os
+import stat
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from server.logs.files import File, Identity, PackedFile, Version
+from server.logs.lineage import Observed, as_watched, in_order
+from server.logs.names import Mark, mark_of
+from server.logs.position import HEAD
+from server.logs.times import first_time, last_time
+
+OUTDATED = 5.0
+"""Seconds for which a look at the directory is good, at the most: files change without it."""
+
+SETTLED = 0.05
+"""Seconds after which a change of the directory is sure to have changed its time, too."""
+
+MOST_KNOWN = 10_000
+"""Files of which something is remembered. Each takes about a kilobyte and a half."""
+
+_LAST = 4096  # bytes at the end of a file in which its last time is looked for
+
+# gone, something else in its place, or out of reach
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EINVAL, errno.ENXIO)
+
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class Facts(NamedTuple):
+    """What a file holds, as far as it is looked at."""
+
+    head: bytes
+    """The first HEAD bytes, of what it holds if it is packed."""
+    first: float | None
+    last: float | None
+    is_terminated: bool
+    """Whether it ends with a newline; a packed one counts as such."""
+
+
+class Entry(NamedTuple):
+    """A file of the log, in its place among the others."""
+
+    path: Path
+    seen: Observed
+    facts: Facts
+
+    @property
+    def identity(self) -> Identity:
+        return self.seen.identity
+
+    @property
+    def is_log(self) -> bool:
+        """Whether it stands at the log's own path."""
+        return self.seen.mark is None
+
+    @property
+    def is_packed(self) -> bool:
+        return self.seen.mark is not None and bool(self.seen.mark.packing)
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether it was written to so lately that it may not be finished."""
+        return abs(time.time() - self.seen.modified / 1e9) < 10
+
+    def open(self) -> File | PackedFile:
+        """The file itself. Raises OSError, errno EAGAIN if it is not there any more."""
+        try:
+            file = (PackedFile if self.is_packed else File).open(self.path)
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                raise OSError(errno.EAGAIN, "it was renamed or removed", str(self.path)) from None
+            raise
+        if file.identity != self.identity:
+            raise OSError(errno.EAGAIN, "another file has its name", str(self.path))
+        return file
+
+
+class Snapshot:
+    """The files of a log at one moment, oldest first, the log itself last if it is there."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self.index = {entry.identity: number for number, entry in enumerate(entries)}
+
+        self.heads: dict[bytes, int] = {}
+        for number, entry in enumerate(entries):
+            self.heads.setdefault(entry.facts.head, number)
+
+    @property
+    def log(self) -> Entry | None:
+        """The file at the log's own path."""
+        return self.entries[-1] if self.entries and self.entries[-1].is_log else None
+
+
+class Listing:
+    """Looks at the directory of the log at `path`. All of it belongs in a thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._facts: OrderedDict[Version, Facts] = OrderedDict()
+        self._marks: OrderedDict[str, Mark | None] = OrderedDict()
+        self._watched: OrderedDict[Identity, None] = OrderedDict()
+        self._lock = threading.Lock()
+        self._snapshot = Snapshot([])
+        self._valid: tuple[object, float] | None = None
+
+    def target(self) -> Path:
+        """The file that the log's path names now, symbolic links followed."""
+        return Path(os.path.realpath(self.path))
+
+    def watch(self, identity: Identity) -> None:
+        """Note that a file was followed as the log, after those that were noted before it."""
+        with self._lock:
+            if next(reversed(self._watched), None) != identity:
+                self._watched.pop(identity, None)
+                self._watched[identity] = None
+                _forget_oldest(self._watched)
+                self._valid = None
+
+    def forget(self) -> None:
+        """Look again the next time, since what was seen is not true any more."""
+        self._valid = None
+
+    def look(self) -> Snapshot:
+        """The files that are there now.
+
+        Raises OSError, with errno EAGAIN while rotations come one after the other.
+        """
+        with self._lock:
+            target = self.target()
+            state, since = self._valid or (None, 0.0)
+            if state == _state(target) and time.monotonic() - since < OUTDATED:
+                return self._snapshot
+            self._valid = None
+            for _ in range(10):
+                before, now = _state(target), time.monotonic()
+                names = self._names(target)
+                if names == self._names(target) and before == _state(target):
+                    self._snapshot = self._order(target, names)
+                    if time.time() - _changed(target) > SETTLED:
+                        self._valid = before, now
+                    return self._snapshot
+        raise OSError(errno.EAGAIN, "the log is being rotated again and again", str(self.path))
+
+    def _names(self, target: Path) -> list[tuple[str, Identity, int, int, int]]:
+        """Name, identity, size and times of each file that may belong to the log."""
+        found = []
+        try:
+            names = os.listdir(target.parent)
+        except PermissionError:
+            names = [target.name]  # a directory that may be passed through, not listed
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return []
+            raise
+        for name in names:
+            if name != target.name and self._mark(name, target.name) is None:
+                continue
+            try:
+                status = os.lstat(target.parent / name)
+            except OSError as error:
+                if error.errno in _NOT_THERE:
+                    continue
+                raise
+            if stat.S_ISREG(status.st_mode):
+                identity = (status.st_dev, status.st_ino)
+                times = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+                found.append((name, identity, *times))
+        return sorted(found)
+
+    def _mark(self, name: str, log: str) -> Mark | None:
+        key = f"{log}/{name}"
+        if key not in self._marks:
+            self._marks[key] = mark_of(name, log)
+            _forget_oldest(self._marks)
+        return self._marks[key]
+
+    def _order(self, target: Path, names: list[tuple[str, Identity, int, int, int]]) -> Snapshot:
+        entries: dict[Identity, Entry] = {}
+        for name, identity, size, modified, changed in names:
+            mark = None if name == target.name else self._mark(name, target.name)
+            path = target.parent / name
+            try:
+                facts, has_writer = self._look_into(path, mark, (identity, size, modified), target)
+            except OSError as error:
+                if error.errno in _NOT_THERE and mark is None:
+                    facts, has_writer = Facts(b"", None, None, True), None  # still the log
+                elif error.errno in _NOT_THERE:
+                    continue
+                else:
+                    raise
+            seen = Observed(
+                name=name,
+                mark=mark,
+                identity=identity,
+                size=size,
+                modified=modified,
+                changed=changed,
+                first=facts.first,
+                last=facts.last,
+                has_writer=has_writer,
+                is_proven=identity in self._watched,
+            )
+            if identity not in entries or mark is None:
+                entries[identity] = Entry(path, seen, facts)
+        ordered = in_order([entry.seen for entry in entries.values()])
+        ordered = as_watched(ordered, list(self._watched))
+        return Snapshot([entries[seen.identity] for seen in ordered])
+
+    def _look_into(
+        self, path: Path, mark: Mark | None, version: Version, log: Path
+    ) -> tuple[Facts, bool | None]:
+        """What the file holds, and whether a process writes to it where that matters.
+
+        Other programs' logs have names that begin as this one's does without its extension.
+        """
+        is_packed = mark is not None and bool(mark.packing)
+        is_doubtful = mark is not None and not is_packed and not path.name.startswith(log.name)
+        facts = self._facts.get(version)
+        if facts and not is_doubtful:
+            return facts, None
+        file = (PackedFile if is_packed else File).open(path)
+        if facts is None:
+            facts = _facts_of(file)
+            self._facts[version] = facts
+            _forget_oldest(self._facts)
+        return facts, file.has_writer() if is_doubtful else None
+
+
+def _facts_of(file: File) -> Facts:
+    if isinstance(file, PackedFile):
+        head = file.head()
+        return Facts(head, first_time(head), None, True)
+    head, size = file.read(0, HEAD), file.size
+    last = file.read(max(0, size - _LAST), _LAST)
+    return Facts(head, first_time(head), last_time(last), not last or last.endswith(b"\n"))
+
+
+def _state(target: Path) -> object:
+    """What changes when files in the directory of `target` are made, renamed or removed."""
+    try:
+        status = os.stat(target.parent)
+    except OSError as error:
+        return target, error.errno
+    return target, status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _changed(target: Path) -> float:
+    """When that was, in seconds since the epoch; now if it cannot be told."""
+    try:
+        changed = os.stat(target.parent).st_mtime
+    except OSError:
+        return time.time()
+    return changed if changed < time.time() else time.time()
+
+
+def _forget_oldest(remembered: "OrderedDict[_Key, _Value]") -> None:
+    while len(remembered) > MOST_KNOWN:
+        remembered.popitem(last=False)

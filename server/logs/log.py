@@ -1,0 +1,169 @@
+"""One log through all its generations: followed as it grows, and read back."""
+
+import errno
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from zlib import crc32
+
+import sh
+
+from server.errors import StartError
+from server.logs.archive import Archive
+from server.logs.files import File
+from server.logs.follower import Follower, Publish
+from server.logs.generation import Generation, LogBatch, Place
+from server.logs.generations import Generations
+from server.logs.history import PIECE, History
+from server.logs.position import HEAD, START
+from server.logs.threads import Threads, run_in
+
+MAX_UNPACK = 4 * 1024**3
+"""Bytes of what a compressed file holds that are unpacked, at the most."""
+
+
+class Log:
+    """The log at `path`, its lines clipped to `max_line` bytes.
+
+    Raises StartError if `path` is there and cannot be followed.
+    """
+
+    def __init__(
+        self, path: Path, tail: sh.Command, max_line: int, max_unpack: int = MAX_UNPACK
+    ) -> None:
+        self.path = Path(os.path.abspath(path))
+        self._threads = Threads()
+        self._archive = Archive(self.path, max_unpack)
+        check(self.path, self._archive.target())
+        self._generations = Generations(self._archive)
+        self.follower = Follower(self._archive, tail, max_line, self._threads, self._remember)
+        self.history = History(
+            self._archive, self.follower, self._generations, max_line, self._threads
+        )
+
+    def _remember(self, finished: Generation, file: File | None) -> None:
+        self._generations.remember(finished, file)
+        if file and not file.is_deleted:
+            self._generations.keep(finished, file)
+
+    @property
+    def name(self) -> str:
+        """What the log is called in addresses."""
+        return self.path.name
+
+    @property
+    def end(self) -> Place:
+        """Where the last line that was read ends: the live end of the log."""
+        return self.follower.end
+
+    @property
+    def gaps(self) -> int:
+        """How often it was told that lines are gone."""
+        return self.follower.gaps + self.history.gaps
+
+    @property
+    def file(self) -> File | None:
+        """The file that is followed now. Its bytes are its own, whatever takes its name."""
+        return self.follower.file
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file that is being followed; None if there is none."""
+        return self.file.size if self.file else None
+
+    @property
+    def unread(self) -> int:
+        """Bytes of that file which the follower has yet to read."""
+        return max(0, (self.size or 0) - self.follower.taken)
+
+    @property
+    def problem(self) -> str:
+        """Why the log cannot be read now, in words that follow its name; empty if it can."""
+        return self.follower.problem
+
+    async def open(self) -> None:
+        """Find the log and its live end. What comes after it is what `follow` hands on."""
+        await self.follower.open()
+
+    def close(self) -> None:
+        """Give up all searches, so that the process can end at once."""
+        self._archive.stop()
+        self._threads.stop()
+
+    async def follow(self, publish: Publish) -> None:
+        """Read the log as it grows, for ever, and publish what is new."""
+        await self.follower.run(publish)
+
+    async def read(self, place: Place) -> LogBatch:
+        """What follows `place`, from disk."""
+        return await self.history.read(place)
+
+    def drop_idle(self) -> None:
+        """Close older files that nobody reads, so that what is deleted frees its disk space."""
+        self._archive.drop_idle()
+        self._generations.drop_idle()
+
+    async def describe(self) -> dict[str, object]:
+        """What this log is: its name, size in bytes, number of files, and where it ends."""
+        generations = await run_in(self._threads.searchers, self._archive.count)
+        return {
+            "name": self.name,
+            "size": self.size or 0,
+            "generations": generations,
+            "start": str(START),
+            "end": str(self.end.position),
+            **({"problem": self.problem} if self.problem else {}),
+        }
+
+    def raw(self) -> "RawLog | None":
+        """The file that is followed now, None if there is none."""
+        return RawLog(self.file, self._threads) if self.file else None
+
+
+class RawLog:
+    """A log's file as it is: it stays this one, whatever takes its name."""
+
+    def __init__(self, file: File, threads: Threads) -> None:
+        self._file = file
+        self._threads = threads
+        head = crc32(file.read(0, HEAD))
+        self.version = "{:x}-{:x}-{:x}".format(*file.identity, head)
+        """Tells it from other files, and from itself before it was truncated."""
+
+    @property
+    def size(self) -> int:
+        """Bytes it has now."""
+        return self._file.size
+
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` to `end`, fewer if it was truncated."""
+        while start < end:
+            length = min(PIECE, end - start)
+            data = await run_in(self._threads.readers, self._file.read, start, length)
+            if not data:
+                return
+            start += len(data)
+            yield data
+
+
+def check(path: Path, target: Path) -> None:
+    """Raise StartError if the log at `path`, which leads to `target`, cannot be followed."""
+    try:
+        File.open(target)
+    except FileNotFoundError:
+        if not os.path.isdir(path.parent):
+            raise StartError(
+                f"{path}: its directory does not exist: create {path.parent}"
+            ) from None
+    except OSError as error:
+        if os.path.isdir(path):
+            problem = "is a directory: name a log file in it"
+        elif error.errno in (errno.EINVAL, errno.ENXIO):
+            problem = "is not a regular file: name a file that a program appends to"
+        elif error.errno == errno.EACCES:
+            problem = "cannot be read: give this user read permission, also to its directory"
+        else:
+            problem = f"cannot be opened ({error.strerror}): name a log file"
+        raise StartError(f"{path} {problem}") from None
+    except ValueError:
+        raise StartError(f"{path} is not a path: name a log file") from None

@@ -1,0 +1,115 @@
+"""The time that a log's line names, as seconds since 1970; without a zone it counts as UTC.
+
+Times of one log are only compared with each other, so the zone does not matter. The formats are
+a table of patterns, each anchored near the start of the line.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+_NEAR = 96
+"""Bytes at the start of a line in which its time is looked for."""
+
+_MOST_LINES = 50
+"""Lines that are looked at for the first or last time of a block."""
+
+_TAI_EPOCH = 2**62 + 10  # see TAI64 labels in `names`
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1
+    )
+}
+
+
+def _iso(match: "re.Match[bytes]") -> float:
+    """ISO 8601 with `T` or a space, a comma or a dot, seconds or not, a zone or not."""
+    date, clock, fraction, zone = (group.decode() if group else "" for group in match.groups())
+    text = f"{date}T{clock}{'.' + fraction[:6] if fraction else ''}{zone or '+00:00'}"
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _common(match: "re.Match[bytes]") -> float:
+    """The common log format of web servers: 27/Nov/2026:10:00:00 +0000."""
+    day, month, year, hour, minute, second, zone = match.groups()
+    numbers = (int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second))
+    offset = f"{zone[:3].decode()}:{zone[3:].decode()}"
+    return datetime.fromisoformat(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}".format(*numbers) + offset
+    ).timestamp()
+
+
+def _epoch(match: "re.Match[bytes]") -> float:
+    """Seconds since 1970, or milliseconds where there are 13 digits."""
+    seconds, milliseconds, fraction = match.groups()
+    return int(seconds) + int(milliseconds or 0) / 1000 + float(fraction or 0)
+
+
+def _tai64n(match: "re.Match[bytes]") -> float:
+    return int(match[1], 16) - _TAI_EPOCH + int(match[2], 16) / 1e9
+
+
+_FORMATS: list[tuple["re.Pattern[bytes]", Callable[["re.Match[bytes]"], float]]] = [
+    (
+        re.compile(
+            rb"(?<!\d)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?"
+            rb"\s?(Z|[+-]\d\d:?\d\d)?(?!\d)"
+        ),
+        _iso,
+    ),
+    (
+        re.compile(rb"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})"),
+        _common,
+    ),
+    (re.compile(rb"\A@([0-9a-f]{16})([0-9a-f]{8})\b"), _tai64n),
+    (re.compile(rb"\A\[?([1-4]?\d{9})(\d{3})?(\.\d{1,9})?\b"), _epoch),
+]
+
+_KEYS = ("time", "ts", "timestamp", "@timestamp")
+
+
+def time_of(line: bytes) -> float | None:
+    """The time near the start of a line, None if it names none in a known format."""
+    if line.startswith(b"{"):
+        return _time_of_json(line)
+    start = line[:_NEAR]
+    for pattern, convert in _FORMATS:
+        match = pattern.search(start)
+        if match:
+            try:
+                return convert(match)
+            except (ValueError, KeyError, OverflowError):
+                continue
+    return None
+
+
+def _time_of_json(line: bytes) -> float | None:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    for key in _KEYS:
+        value = fields.get(key)
+        if isinstance(value, str):
+            return time_of(value.encode())
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value / 1000 if value > 1e11 else float(value)
+    return None
+
+
+def first_time(data: bytes) -> float | None:
+    """The time of the first line in `data` that names one."""
+    return _first(data.split(b"\n", _MOST_LINES)[:_MOST_LINES])
+
+
+def last_time(data: bytes) -> float | None:
+    """The time of the last line in `data` that names one."""
+    lines = data.rsplit(b"\n", _MOST_LINES)
+    return _first(reversed(lines[1:] if len(lines) > _MOST_LINES else lines))
+
+
+def _first(lines: Iterable[bytes]) -> float | None:
+    return next((time for line in lines if (time := time_of(line)) is not None), None)

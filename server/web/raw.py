@@ -1,0 +1,88 @@
+"""`/logs/NAME`: the very bytes of a log's file, or a range of them (RFC 9110, section 14)."""
+
+import re
+from collections.abc import AsyncIterator
+
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError
+
+from server.feeds.contract import LogSource, RawFile
+from server.web.base import StreamingHandler
+
+_ETAG = re.compile(r'"([0-9a-f-]+)/([0-9a-f]{1,16})"')
+
+
+class RawLogHandler(StreamingHandler):
+    """One file, from the first header to the last byte, whatever takes the log's path meanwhile."""
+
+    def initialize(self, feed: LogSource) -> None:
+        self._feed = feed
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """A file's name is any bytes (PEP 383)."""
+        return (
+            value.decode("utf-8", "surrogateescape")
+            if name is None
+            else super().decode_argument(value, name)
+        )
+
+    async def head(self, name: str) -> None:
+        await self.get(name)
+
+    async def get(self, name: str) -> None:
+        raw = self._feed.raw() if name == self._feed.name else None
+        if raw is None:
+            raise HTTPError(404, "there is no log %r", name)
+        size = raw.size
+        start, end = self._range(raw, size)
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Accept-Ranges", "bytes")
+        self.set_header("Etag", f'"{raw.version}/{size:x}"')
+        if start >= end and size:
+            self.set_status(416)
+            self.set_header("Content-Range", f"bytes */{size}")
+            return
+        if (start, end) != (0, size):
+            self.set_status(206)
+            self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
+        if self.request.method == "HEAD":
+            self.set_header("Content-Length", end - start)
+            await self.flush()
+        else:
+            self.send(_pieces(raw, start, end), end - start)
+
+    def compute_etag(self) -> str | None:
+        """Ours has been set: it tells the file and how much of it there was."""
+        return None
+
+    def _range(self, raw: RawFile, size: int) -> tuple[int, int]:
+        """The bytes that are asked for, from the first to behind the last; all by default."""
+        header = self.request.headers.get("Range", "")
+        match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip(), re.ASCII)
+        if not match or not any(match.groups()) or not self._may_be_ranged(raw, size):
+            return 0, size  # also what a server may do with ranges that it does not know
+        first, last = match.groups()
+        if not first:
+            return max(0, size - int(last)), size if int(last) else 0
+        if last and int(last) < int(first):
+            return 0, size
+        return int(first), min(size, int(last) + 1) if last else size
+
+    def _may_be_ranged(self, raw: RawFile, size: int) -> bool:
+        """Whether what the client has of the file is still its beginning (section 13.1.5).
+
+        A log only grows, so an older, shorter state of the same file is as good.
+        """
+        condition = self.request.headers.get("If-Range")
+        if condition is None:
+            return True
+        match = _ETAG.fullmatch(condition.strip())
+        return match is not None and match[1] == raw.version and int(match[2], 16) <= size
+
+
+async def _pieces(raw: RawFile, start: int, end: int) -> AsyncIterator[bytes]:
+    async for piece in raw.read(start, end):
+        start += len(piece)
+        yield piece
+    if start < end:  # truncated meanwhile: the client must not take it for the whole
+        raise StreamClosedError
