@@ -255,9 +255,9 @@ class Archive:
         """
         snapshot = self.snapshot()
         index = snapshot.index.get(file.identity) if file else None
-        renamed = index is not None and bool(file and file.was_live)
         if index is None:
             index = max(self._copies(snapshot, end), default=None)
+        renamed = index is not None and bool(file and file.was_live)
         rest, why = self._after(snapshot, index, file, end, trace)
         for entry in rest:
             try:

@@ -5,7 +5,7 @@ they must not be sent again.
 """
 
 from server.logs.files import File
-from server.logs.position import Position
+from server.logs.position import HEAD, Position
 
 KEPT = 64 * 1024
 """Bytes at the start of a log that are remembered as they are: what several generations have in
@@ -33,6 +33,11 @@ class Checkpoints:
             if position:
                 one._positions.append(position)
         return one
+
+    @property
+    def head(self) -> bytes:
+        """The first HEAD bytes of the log, or all there are."""
+        return bytes(self._start[:HEAD])
 
     def add(self, data: bytes, position: Position) -> None:
         """Remember what comes next: `data`, which begins at `position` or in the line after it."""

@@ -356,8 +356,13 @@ class Follower:
     async def _following(self, file: File | None) -> Step | None:
         splitter = self._splitter
         return await self._call(
-            self._archive.following, file, splitter.position, self._trace, splitter.last_bytes
+            self._archive.following, file, splitter.position, self._known, splitter.last_bytes
         )
+
+    @property
+    def _known(self) -> Trace | None:
+        """The trace of the generation that is followed, with as much of its head as has come."""
+        return self._trace and self._trace._replace(head=self._checkpoints.head)
 
     async def _change_to(self, found: Step, file: File | None, publish: Publish) -> None:
         """Finish this generation and begin the one that was found."""
@@ -366,7 +371,7 @@ class Follower:
         self.truncations += is_truncated
         self.rotations += not is_truncated
         self.gaps += bool(found.why)
-        finished.end, finished.trace = end, self._trace
+        finished.end, finished.trace = end, self._known
         self._finished(finished, file or self.file)
         following = Generation(finished.number + 1)
         await self._begin_as(following, found)

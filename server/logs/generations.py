@@ -34,12 +34,16 @@ class Generations:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._known: OrderedDict[tuple[Identity, Position], Generation] = OrderedDict()
-        self._by_end: dict[Position, Generation] = {}
+        self._followed: dict[Position, list[Generation]] = {}  # by where they end
         self._open: OrderedDict[Generation, tuple[File, float]] = OrderedDict()
 
     def ending_at(self, position: Position) -> Generation | None:
         """The generation that ends there, whether its file is still there or not."""
-        return self._by_end.get(position)
+        followed = self._followed.get(position)
+        if followed:
+            return followed[-1]
+        read_back = (one for (_, end), one in self._known.items() if end == position)
+        return next(read_back, None)
 
     def was_followed(self, file: File) -> bool:
         """Whether a generation that `file` holds was followed to its end."""
@@ -53,12 +57,15 @@ class Generations:
         if file is None or generation.end is None:
             return
         self._known[file.identity, generation.end] = generation
-        if generation.number >= 0 or generation.end not in self._by_end:
-            self._by_end[generation.end] = generation
+        followed = self._followed.setdefault(generation.end, [])
+        if generation.number >= 0 and generation not in followed:
+            followed.append(generation)
         if len(self._known) > MOST_KNOWN:
             (_, end), forgotten = self._known.popitem(last=False)
-            if self._by_end.get(end) is forgotten:
-                del self._by_end[end]
+            rest = [one for one in self._followed.get(end, []) if one is not forgotten]
+            self._followed[end] = rest
+            if not rest:
+                del self._followed[end]
 
     # --- files that are read back ------------------------------------------------------
 
@@ -81,11 +88,11 @@ class Generations:
         One that was followed comes first: what came after it is known, gone or not. So a copy
         that was made before the log was truncated counts as what it was made of.
         """
-        known = self._by_end.get(held.end)
-        if known is None or known.number < 0:
-            if len(held.copied_from) == 1:
-                known = held.copied_from[0]
-            known = known or self._known.get((held.file.identity, held.end))
+        known: Generation | None = None
+        for found in (self._followed.get(held.end, []), held.copied_from):
+            if known is None and len(found) == 1:
+                [known] = found
+        known = known or self._known.get((held.file.identity, held.end))
         if known is None:
             known = Generation(end=held.end)
             known.trace = held.trace
