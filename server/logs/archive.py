@@ -34,6 +34,8 @@ class Step(NamedTuple):
 
     file: File
     start: Position
+    trace: Trace
+    """Where the file stood among the others when it was found."""
     why: str = ""
     has_copy: bool = False
     """Whether another file holds all of the generation before, or is known to have held it."""
@@ -78,7 +80,9 @@ class Archive:
             return snapshot
         return Snapshot([entry for entry in snapshot.entries if entry not in pieces])
 
-    def _is_made_of(self, packed: Entry, plain: "dict[tuple[float, tuple[int, ...]], Entry]") -> bool:
+    def _is_made_of(
+        self, packed: Entry, plain: "dict[tuple[float, tuple[int, ...]], Entry]"
+    ) -> bool:
         """Whether a compressed file is made, or being made, of a plain one that is still there.
 
         Two of one name that hold different lines are two generations: one of them is left over
@@ -125,26 +129,26 @@ class Archive:
             raise
 
     def watch(self, file: File) -> None:
-        """Note that `file` is followed as the log from now on."""
-        self._listing.watch(file.identity)
+        """Note that lines of `file` were followed, after those of the files before it."""
+        self._listing.watch(file.identity, file.read(0, HEAD))
 
     def trace(self, file: File | None) -> Trace:
         """Where `file` stands among the others now; after all of them if it has no name."""
         snapshot = self.snapshot()
         if file is None:
             return Trace((0, 0), snapshot, len(snapshot.entries), b"")
-        index = snapshot.index.get(file.identity, len(snapshot.entries))
-        return Trace(file.identity, snapshot, index, file.read(0, HEAD))
+        return _trace(file, snapshot)
 
-    def youngest(self) -> File | None:
+    def youngest(self) -> Step | None:
         """The file to follow: the log's, or the oldest one that is still being written."""
-        for entry in self.snapshot().entries:
+        snapshot = self.snapshot()
+        for entry in snapshot.entries:
             if entry.is_packed:
                 continue
             if entry.is_log or entry.is_recent:
                 file = self._open(entry)
                 if entry.is_log or file.may_grow():
-                    return file
+                    return Step(file, START, _trace(file, snapshot))
         return None
 
     # --- search ----------------------------------------------------------------------
@@ -155,8 +159,8 @@ class Archive:
 
     def oldest(self, followed: File | None) -> Step | None:
         """The oldest file that holds anything, None if that is `followed` or the log itself."""
-        why = ""
-        for entry in self.snapshot().entries:
+        why, snapshot = "", self.snapshot()
+        for entry in snapshot.entries:
             if entry.is_log or (followed and entry.identity == followed.identity):
                 break
             try:
@@ -165,7 +169,7 @@ class Archive:
                 why = str(error)
                 continue
             if file.size:
-                return Step(file, START, why)
+                return Step(file, START, _trace(file, snapshot), why)
         return None
 
     def is_older(self, file: File, other: File) -> bool:
@@ -270,12 +274,13 @@ class Archive:
             # A file that holds all of the one before is a copy of the log whose original
             # goes on, or a log that an editor wrote anew; unless that one still has a
             # name of its own, given to it by a rotation.
+            has_copy, place = index is not None, _trace(following, snapshot)
             if end != START and not renamed and following.holds(end):
-                return Step(following, end, has_copy=index is not None)
+                return Step(following, end, place, has_copy=has_copy)
             kept = None
             if index is None and entry.is_log:
                 kept = _kept(following, file, context, end)
-            return Step(following, kept or START, "" if kept else why, index is not None)
+            return Step(following, kept or START, place, "" if kept else why, has_copy)
         return None
 
     def _after(
@@ -346,6 +351,11 @@ def _may_hold(entry: Entry, position: Position) -> bool:
         return True  # it has grown since, perhaps
     head = entry.facts.head
     return len(head) >= length and crc32(head[:length]) == position.head
+
+
+def _trace(file: File, snapshot: Snapshot) -> Trace:
+    place = snapshot.index.get(file.identity, len(snapshot.entries))
+    return Trace(file.identity, snapshot, place, file.read(0, HEAD))
 
 
 def is_copy(file: File, end: Position, trace: Trace | None) -> bool:

@@ -130,8 +130,8 @@ class Follower:
 
     async def open(self) -> None:
         """Find the log and its live end. What comes after it is what `run` publishes."""
-        file = await self._call(self._archive.youngest)
-        if file is None:
+        found = await self._call(self._archive.youngest)
+        if found is None:
             self._trace = await self._call(self._archive.trace, None)
             self._note_problem()
             return
@@ -139,19 +139,20 @@ class Follower:
         def last_line_end() -> Position:
             return file.position(lines_before(file.read, file.size, 0)) or START
 
-        await self._begin(file, await self._call(last_line_end))
+        file = found.file
+        await self._begin(found._replace(start=await self._call(last_line_end)))
 
-    async def _begin(self, file: File, position: Position) -> None:
-        """Go on at `position` of `file`."""
+    async def _begin(self, found: Step) -> None:
+        """Go on where a file was found to begin."""
+        file, position = found.file, found.start
         offset = position.offset
 
         def look() -> tuple[bytes, Checkpoints]:
-            self._archive.watch(file)
             before = file.read(max(0, offset - CONTEXT), min(offset, CONTEXT))
             return before, Checkpoints.of(file, offset)
 
         before, self._checkpoints = await self._call(look)
-        self._trace = await self._call(self._archive.trace, file)
+        self._trace = found.trace
         self._splitter = LineSplitter(position, before, self._max_line)
         self.file = file
         self._last_data = time.monotonic()
@@ -179,7 +180,7 @@ class Follower:
             self._note_problem()
             self._pulse()
             await asyncio.sleep(POLL)
-        await self._begin(found.file, START)
+        await self._begin(found)
 
     async def _read_to_end(self, file: File, publish: Publish) -> bool:
         """Read on until the generation is finished (True) or is not what it was (False)."""
@@ -256,6 +257,8 @@ class Follower:
 
         if not await self._check(file, is_certain):
             return False
+        if not self.is_known:
+            await self._call(self._archive.watch, file)
         self._checkpoints.add(data, self._splitter.position)
         await self._publish(publish, self._splitter.feed(data), self._splitter)
         return True
@@ -339,10 +342,10 @@ class Follower:
             )
         )
         if decision is Recovery.IN_COPY:
-            await self._begin(found.file, position)
+            await self._begin(found)
         elif decision is Recovery.AT_END:
             end = await self._call(file.position, file.size)
-            await self._change_to(Step(file, end or START), None, publish)
+            await self._change_to(found._replace(start=end or START), None, publish)
         else:
             await self._change_to(found, None, publish)
 
@@ -374,13 +377,10 @@ class Follower:
         finished.end, finished.trace = end, self._known
         self._finished(finished, file or self.file)
         following = Generation(finished.number + 1)
-        await self._begin_as(following, found)
+        await self._begin(found)
+        self._generation = following
         publish(step(finished, self.end, "truncated" if is_truncated else "rotated", found.why))
         self._pulse()
-
-    async def _begin_as(self, generation: Generation, found: Step) -> None:
-        await self._begin(found.file, found.start)
-        self._generation = generation
 
     # --- threads ----------------------------------------------------------------------
 

@@ -24,9 +24,7 @@ class Trace(NamedTuple):
 
     def is_older(self, entry: Entry) -> bool:
         """Whether a file came before the generation, perhaps before it was compressed."""
-        place = self.snapshot.index.get(entry.identity)
-        if place is None and entry.is_packed:
-            place = self.snapshot.heads.get(entry.facts.head)
+        place = self.snapshot.place_of(entry)
         return place is not None and place < self.place
 
     @property

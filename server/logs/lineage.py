@@ -13,8 +13,9 @@ from itertools import pairwise
 
 from server.logs.names import Mark
 
-TICK = 20_000_000
-"""Nanoseconds between two times of writing that say nothing: copies are made as fast."""
+TICK = 500_000_000
+"""Nanoseconds between two times of writing that say nothing about the order of rotations: files
+are copied and compressed within this time, in any order."""
 
 SLACK = 2.0
 """Seconds by which clocks and rounded times may differ."""

@@ -99,6 +99,24 @@ class Snapshot:
         for number, entry in enumerate(entries):
             self.heads.setdefault(entry.facts.head, number)
 
+    def place_of(self, entry: Entry) -> int | None:
+        """Where a file stood that was seen later, perhaps after it was compressed.
+
+        The system gives the number of a deleted file to the next one: only one that begins
+        in the same way and is no shorter is the same.
+        """
+        place = self.index.get(entry.identity)
+        if place is not None:
+            known = self.entries[place]
+            is_same = entry.facts.head.startswith(known.facts.head)
+            if (
+                is_same
+                and entry.is_packed == known.is_packed
+                and entry.seen.size >= known.seen.size
+            ):
+                return place
+        return self.heads.get(entry.facts.head) if entry.is_packed else None
+
     @property
     def log(self) -> Entry | None:
         """The file at the log's own path."""
@@ -112,7 +130,7 @@ class Listing:
         self.path = path
         self._facts: OrderedDict[Version, Facts] = OrderedDict()
         self._marks: OrderedDict[str, Mark | None] = OrderedDict()
-        self._watched: OrderedDict[Identity, None] = OrderedDict()
+        self._watched: OrderedDict[Identity, bytes] = OrderedDict()  # with how they begin
         self._lock = threading.Lock()
         self._snapshot = Snapshot([])
         self._valid: tuple[object, float] | None = None
@@ -121,14 +139,13 @@ class Listing:
         """The file that the log's path names now, symbolic links followed."""
         return Path(os.path.realpath(self.path))
 
-    def watch(self, identity: Identity) -> None:
-        """Note that a file was followed as the log, after those that were noted before it."""
+    def watch(self, identity: Identity, head: bytes) -> None:
+        """Note that a file which begins with `head` was followed, after those noted before it."""
         with self._lock:
-            if next(reversed(self._watched), None) != identity:
-                self._watched.pop(identity, None)
-                self._watched[identity] = None
-                _forget_oldest(self._watched)
-                self._valid = None
+            self._watched.pop(identity, None)
+            self._watched[identity] = head
+            _forget_oldest(self._watched)
+            self._valid = None
 
     def forget(self) -> None:
         """Look again the next time, since what was seen is not true any more."""
@@ -190,6 +207,9 @@ class Listing:
 
     def _order(self, target: Path, names: list[tuple[str, Identity, int, int, int]]) -> Snapshot:
         entries: dict[Identity, Entry] = {}
+        present = {identity for _, identity, *_ in names}
+        for identity in [one for one in self._watched if one not in present]:
+            del self._watched[identity]  # another file may get its number
         for name, identity, size, modified, changed in names:
             mark = None if name == target.name else self._mark(name, target.name)
             path = target.parent / name
@@ -202,6 +222,8 @@ class Listing:
                     continue
                 else:
                     raise
+            if not facts.head.startswith(self._watched.get(identity, b"")):
+                del self._watched[identity]  # it is another one, or was truncated
             seen = Observed(
                 name=name,
                 mark=mark,
