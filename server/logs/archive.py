@@ -48,6 +48,7 @@ class Archive:
         self.path = path
         self._listing = Listing(path)
         self._unpacker = Unpacker(max_unpack)
+        self._without_pieces: Snapshot | None = None  # the last one that has none
 
     def drop_idle(self) -> None:
         """Close unpacked files that nobody has asked for in a while."""
@@ -64,6 +65,8 @@ class Archive:
     def snapshot(self) -> Snapshot:
         """All files that are there now, but for a copy of the log that is not finished."""
         snapshot = self._listing.look()
+        if self._without_pieces is snapshot:
+            return snapshot
         log = snapshot.log
         plain = {
             entry.seen.mark.rank: entry
@@ -77,6 +80,7 @@ class Archive:
             or (entry.is_packed and self._is_made_of(entry, plain))
         ]
         if not pieces:
+            self._without_pieces = snapshot
             return snapshot
         return Snapshot([entry for entry in snapshot.entries if entry not in pieces])
 
@@ -258,6 +262,8 @@ class Archive:
         context: the last bytes of it, to be looked for in a log whose front was cut off.
         """
         snapshot = self.snapshot()
+        if end == START:
+            file = None  # nothing was taken of it, so files may have come before it unseen
         index = snapshot.index.get(file.identity) if file else None
         if index is None:
             index = max(self._copies(snapshot, end), default=None)
@@ -294,21 +300,27 @@ class Archive:
         """The files after the one at `index`, and why they may not be all.
 
         A generation that has no file any more is followed by the files that were not older.
-        The first of them follows it for sure if it was seen to do so, if it is the same file,
-        truncated, or if the generation's file was the log until it was removed or replaced. A
-        file that was renamed first may have had others after it that were removed, too.
+        The first of them follows it for sure if it was seen to do so, or if the generation's file
+        is still there, truncated, or was the log until it was removed or replaced. A file that
+        was renamed first may have had others after it that were removed, too.
         """
         entries = snapshot.entries
         if index is not None:
             return entries[index + 1 :], ""
         if trace:
-            older = [number for number, entry in enumerate(entries) if trace.is_older(entry)]
+            older = [
+                number
+                for number, entry in enumerate(entries)
+                if not entry.is_log and trace.is_older(entry)
+            ]
             entries = [
                 entry
                 for entry in entries[max(older, default=-1) + 1 :]
                 if entry.is_log or not self._is_copy(entry, end, trace)
             ]
-            if entries and entries[0].identity in (trace.identity, trace.successor):
+            if entries and entries[0].identity == trace.successor:
+                return entries, ""
+            if file is None and trace.identity in snapshot.index:
                 return entries, ""
         if file and (not file.is_deleted or file.last_name == self.target().name):
             return entries, ""

@@ -108,14 +108,12 @@ class Snapshot:
         place = self.index.get(entry.identity)
         if place is not None:
             known = self.entries[place]
-            is_same = entry.facts.head.startswith(known.facts.head)
-            if (
-                is_same
-                and entry.is_packed == known.is_packed
-                and entry.seen.size >= known.seen.size
-            ):
+            has_grown = entry.seen.size >= known.seen.size > 0
+            is_as_long = entry.seen.size == known.seen.size
+            begins_alike = entry.facts.head.startswith(known.facts.head)
+            if begins_alike and (is_as_long or has_grown) and entry.is_packed == known.is_packed:
                 return place
-        return self.heads.get(entry.facts.head) if entry.is_packed else None
+        return self.heads.get(entry.facts.head) if entry.is_packed and entry.facts.head else None
 
     @property
     def log(self) -> Entry | None:

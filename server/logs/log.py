@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 from zlib import crc32
@@ -148,6 +149,11 @@ class RawLog:
 
 def check(path: Path, target: Path) -> None:
     """Raise StartError if the log at `path`, which leads to `target`, cannot be followed."""
+    try:
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # also one that has no name: /dev/stdin
+            raise StartError(f"{path} is a pipe: name a file that a program appends to")
+    except (OSError, ValueError):
+        pass  # the next lines say why
     try:
         File.open(target)
     except FileNotFoundError:
