@@ -21,6 +21,10 @@ COPY_LAG = 1024 * 1024
 UNPACKED_FOR = 60.0
 """Seconds for which an unpacked file is kept after it was last asked for."""
 
+LEAST_ALIKE = 16
+"""Bytes that two files must have in common to be taken for copies: shorter ones may be alike by
+chance."""
+
 SHARED = 64 * 1024
 """Bytes at the start of its files that a log's generations may have in common."""
 
@@ -281,7 +285,7 @@ class Archive:
             # goes on, or a log that an editor wrote anew; unless that one still has a
             # name of its own, given to it by a rotation.
             has_copy, place = index is not None, _trace(following, snapshot)
-            if end != START and not renamed and following.holds(end):
+            if end.offset >= LEAST_ALIKE and not renamed and following.holds(end):
                 return Step(following, end, place, has_copy=has_copy)
             kept = None
             if index is None and entry.is_log:

@@ -22,12 +22,12 @@ LEAST_CONTEXT = 32
 
 
 def find_context(context: bytes, offset: int, read: Read, size: int) -> int | None:
-    """The offset, less than `offset`, after the only place where `context` stands in a file.
+    """The offset, at most `offset`, after the only place where `context` stands in a file.
 
     `context` is what a client or the server has seen last; the file may begin within it.
     `read(offset, length)` gives the file's bytes, of which there are `size`.
     """
-    data = read(0, max(0, min(size, MOST_SEARCHED, offset - 1)))
+    data = read(0, max(0, min(size, MOST_SEARCHED, offset)))
     if len(context) >= LEAST_CONTEXT and (at := data.find(context)) >= 0:
         return at + len(context) if data.find(context, at + 1) < 0 else None
     for start in _line_ends(context):
@@ -38,14 +38,14 @@ def find_context(context: bytes, offset: int, read: Read, size: int) -> int | No
 
 
 def find_position(position: Position, read: Read, size: int) -> int | None:
-    """The only offset, less than that of `position`, before which the same stands in a file.
+    """The only offset, at most that of `position`, before which the same stands in a file.
 
     A position knows only a checksum of these bytes, so it is made for each end of a line.
     """
     length = position.offset - anchor(position.offset)
     if length < LEAST_CONTEXT:
         return None
-    data = read(0, max(0, min(size, MOST_SEARCHED, position.offset - 1)))
+    data = read(0, max(0, min(size, MOST_SEARCHED, position.offset)))
     found = [
         end
         for end in islice(_line_ends(data), MOST_LINES)
