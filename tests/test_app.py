@@ -19,8 +19,8 @@ from tornado.web import Application
 
 from server.logs.position import Position
 from server.settings import Settings
-from server.web.handlers import NumberStreamHandler
-from server.web.stream import Site
+from server.web.context import Context
+from server.web.numbers import NumberStreamHandler
 from tests.event_stream import parse
 from tests.running import PATIENCE, Client, Server, following, is_gone, running, wait_until
 
@@ -93,12 +93,12 @@ def test_who_asks_for_a_stream_during_the_drain_is_told_to_come_back() -> None:
     """On a connection that is open already, as a proxy holds them."""
 
     async def main() -> bytes:
-        site = Site(Settings(retry=10_000))
-        server = HTTPServer(Application([("/", NumberStreamHandler)], riacho=site))
+        context = Context(Settings(retry=10_000))
+        server = HTTPServer(Application([("/", NumberStreamHandler)], riacho=context))
         server.add_sockets(sockets := bind_sockets(0, "127.0.0.1"))
         reader, writer = await asyncio.open_connection(*sockets[0].getsockname())
         server.stop()
-        await site.shut_down(1)
+        await context.shut_down(1)
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"Content-Length: (\d+)", head)
@@ -108,7 +108,7 @@ def test_who_asks_for_a_stream_during_the_drain_is_told_to_come_back() -> None:
         await server.close_all_connections()
         assert head.startswith(b"HTTP/1.1 200 ")
         assert b"text/event-stream" in head
-        assert not site.streams
+        assert not context.streams
         return body
 
     match = re.fullmatch(rb"retry: (\d+)\nevent: shutdown\ndata: \{\}\n\n", asyncio.run(main()))

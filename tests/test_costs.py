@@ -26,15 +26,19 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
 from server.app import make_app
-from server.feeds.journal import Journal, Reader
-from server.logs.lines import LineEncoder
-from server.logs.logfile import LogFile
+from server.feeds.contract import Last
+from server.feeds.fanout import Fanout
+from server.logs.encoding import TextEncoder
+from server.logs.lines import LineSplitter
 from server.logs.position import START
-from server.logs.tail import find_tail
 from server.settings import Settings
+from server.web.body import Caller
+from server.web.context import Context
+from server.web.events import EventBody
+from server.web.health import Health
 from server.web.listener import listen
-from server.web.operations import Health, LoopDelay
-from server.web.stream import Caller, EventStream, Site
+from server.web.monitoring import LoopDelay
+from tests.feeding import feeding
 from tests.running import PATIENCE
 
 CLIENTS = 20
@@ -131,17 +135,12 @@ def instructions(code: CodeType) -> Iterator[Counter[str]]:
         sys.settrace(None)
 
 
-@asynccontextmanager
-async def following(log: Path, memory: int = 1024 * 1024) -> AsyncIterator[Journal]:
-    file = LogFile(log, find_tail(), 8192)
-    await file.open()
-    journal = Journal(file, memory)
-    task = asyncio.create_task(journal.follow())
-    try:
-        yield journal
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+async def receive(client: socket.socket, text: bytes) -> None:
+    client.setblocking(False)
+    data = b""
+    async with asyncio.timeout(PATIENCE):
+        while text not in data:
+            data += await asyncio.get_running_loop().sock_recv(client, 65536)
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
@@ -155,22 +154,22 @@ def test_a_delivery_takes_few_instructions(tmp_path: Path) -> None:
     log.touch()
 
     async def main() -> Counter[str]:
-        site = Site(Settings())
-        async with following(log) as journal:
-            others, readers = [], []
+        context = Context(Settings())
+        async with feeding(log) as feed:
+            others, bodies = [], []
             for _ in range(CLIENTS):
                 one, other = socket.socketpair()
-                reader = Reader()
-                stream = EventStream(site, IOStream(one), True, Caller("", "/"), reader)
-                stream.start(journal.events(None, 0, False, reader))
+                body = EventBody(context, IOStream(one), True, Caller("", "/"), feed, Last(0))
+                body.begin()
                 others.append(other)
-                readers.append(reader)
-            await wait_until(lambda: len(journal._waiting) == CLIENTS)
-            with instructions(Journal._push.__code__) as counted, log.open("a") as file:
+                bodies.append(body)
+            for other in others:
+                await receive(other, b"id: ")  # it has caught up
+            with instructions(Fanout._push.__code__) as counted, log.open("a") as file:
                 for number in range(1, LINES + 1):
                     print("line", number, file=file, flush=True)
-                    await wait_until(lambda: all(reader.events == number for reader in readers))  # noqa: B023
-            await site.shut_down(PATIENCE)
+                    await wait_until(lambda: all(body.events == number for body in bodies))  # noqa: B023
+            await context.shut_down(PATIENCE)
             for other in others:
                 other.close()
         return counted
@@ -182,9 +181,13 @@ def test_a_delivery_takes_few_instructions(tmp_path: Path) -> None:
 def test_a_line_takes_few_instructions() -> None:
     block = b"2026-11-25 07:00:00,123 INFO some text that goes on\n" * 1000
     for max_line in (8192, 2**20):
-        with instructions(LineEncoder.feed.__code__) as counted:
-            LineEncoder(START, b"", max_line).feed(block)
-        assert counted.total() / 1000 <= 60, counted
+        encode = TextEncoder(max_line)
+        [batch] = LineSplitter(START, b"", max_line).feed(block)
+        for code in (LineSplitter.feed.__code__, TextEncoder.__call__.__code__):
+            with instructions(code) as counted:
+                LineSplitter(START, b"", max_line).feed(block)
+                encode(batch)
+            assert counted.total() / 1000 <= 60, counted
 
 
 # --- memory ---------------------------------------------------------------------
@@ -201,18 +204,18 @@ def connect(port: int, number: int) -> list[socket.socket]:
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path) -> AsyncIterator[tuple[Site, int]]:
+async def serving(tmp_path: Path) -> AsyncIterator[tuple[Context, int]]:
     log = tmp_path / "app.log"
     log.write_text("old\n" * 100)
-    site = Site(Settings())
-    async with following(log) as journal:
-        health = Health(journal, asyncio.create_task(asyncio.sleep(0)))
-        server = HTTPServer(make_app(site, journal, health, LoopDelay()))
+    context = Context(Settings())
+    async with feeding(log) as feed:
+        health = Health(feed, asyncio.create_task(asyncio.sleep(0)))
+        server = HTTPServer(make_app(context, feed, health, LoopDelay()))
         [listener] = listen(0, "127.0.0.1")
         server.add_socket(listener)
-        yield site, listener.getsockname()[1]
+        yield context, listener.getsockname()[1]
         server.stop()
-        await site.shut_down(PATIENCE)
+        await context.shut_down(PATIENCE)
         await server.close_all_connections()
 
 
@@ -237,11 +240,11 @@ def test_a_stream_that_has_ended_is_freed_without_the_garbage_collector(tmp_path
         return sum(isinstance(one, IOStream) for one in gc.get_objects())
 
     async def main() -> None:
-        async with serving(tmp_path) as (site, port):
+        async with serving(tmp_path) as (context, port):
             gc.collect()
             before = connections()
             clients = await asyncio.to_thread(connect, port, 20)
-            await wait_until(lambda: len(site.streams) == len(clients))
+            await wait_until(lambda: len(context.streams) == len(clients))
             gc.collect()  # what their requests have left behind
             gc.disable()
             try:
@@ -249,7 +252,7 @@ def test_a_stream_that_has_ended_is_freed_without_the_garbage_collector(tmp_path
                 for client in clients:
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     client.close()  # with a reset, which is an error to the server
-                await wait_until(lambda: not site.streams)
+                await wait_until(lambda: not context.streams)
                 await wait_until(lambda: connections() == before)
             finally:
                 gc.enable()

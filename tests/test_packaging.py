@@ -15,7 +15,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from server.settings import Settings
-from server.web.stream import Site
+from server.web.context import Context
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -85,8 +85,8 @@ def test_the_stream_that_contributing_shows_works(tmp_path: Path) -> None:
     exec(blocks[0], names)
 
     async def main() -> bytes:
-        site = Site(Settings())
-        server = HTTPServer(Application([("/", names["ClockHandler"])], riacho=site))
+        context = Context(Settings())
+        server = HTTPServer(Application([("/", names["ClockHandler"])], riacho=context))
         server.add_sockets(sockets := bind_sockets(0, "127.0.0.1"))
         port = sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -94,7 +94,7 @@ def test_the_stream_that_contributing_shows_works(tmp_path: Path) -> None:
         data = await reader.readuntil(b"\n\n")
         writer.close()
         server.stop()
-        await site.shut_down(1)
+        await context.shut_down(1)
         await server.close_all_connections()
         return data
 

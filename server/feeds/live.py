@@ -41,4 +41,5 @@ class LiveFeed:
 class LivePlace:
     """The only place in a feed that keeps nothing. Its id resets a client's last event id."""
 
-    id = ""
+    def __init__(self) -> None:
+        self.id = ""

@@ -22,8 +22,8 @@ UNPACKED_FOR = 60.0
 """Seconds for which an unpacked file is kept after it was last asked for."""
 
 LEAST_ALIKE = 16
-"""Bytes that two files must have in common to be taken for copies: shorter ones may be alike by
-chance."""
+"""Bytes that the log must have in common with one that is gone to be taken for a copy of it:
+shorter ones may be alike by chance."""
 
 SHARED = 64 * 1024
 """Bytes at the start of its files that a log's generations may have in common."""
@@ -140,12 +140,10 @@ class Archive:
         """Note that lines of `file` were followed, after those of the files before it."""
         self._listing.watch(file.identity, file.read(0, HEAD))
 
-    def trace(self, file: File | None) -> Trace:
-        """Where `file` stands among the others now; after all of them if it has no name."""
+    def trace_of_none(self) -> Trace:
+        """What a log that is not there comes after: all files that are there now."""
         snapshot = self.snapshot()
-        if file is None:
-            return Trace((0, 0), snapshot, len(snapshot.entries), b"")
-        return _trace(file, snapshot)
+        return Trace((0, 0), snapshot, len(snapshot.entries), b"")
 
     def youngest(self) -> Step | None:
         """The file to follow: the log's, or the oldest one that is still being written."""
@@ -202,7 +200,7 @@ class Archive:
                 return file.position(file.size)
         return None
 
-    def search(self, position: Position, but: File | None = None) -> File | None:
+    def search(self, position: Position, but: File | None = None) -> Step | None:
         """The file that holds `position` and is not `but`.
 
         Where several do, as just after a header that all of them share, it is the oldest:
@@ -210,8 +208,8 @@ class Archive:
         cannot be unpacked holds nothing.
         """
         # Youngest first: what is truncated by now was copied before, so the copy is seen.
-        found = None
-        for entry in reversed(self.snapshot().entries):
+        found, snapshot = None, self.snapshot()
+        for entry in reversed(snapshot.entries):
             if (but and but.identity == entry.identity) or not _may_hold(entry, position):
                 continue
             try:
@@ -219,18 +217,18 @@ class Archive:
             except CannotUnpackError:
                 continue
             if file.holds(position):
-                found = file
+                found = Step(file, position, _trace(file, snapshot))
                 if position.offset > SHARED:
                     break
         return found
 
-    def search_copy(self, position: Position) -> File | None:
+    def search_copy(self, position: Position) -> Step | None:
         """The youngest rotated file that is a copy made shortly before `position` was written.
 
         logrotate's copytruncate copies, and the log grows before it is truncated.
         """
-        length = min(position.offset, HEAD)
-        for entry in reversed(self.snapshot().entries):
+        length, snapshot = min(position.offset, HEAD), self.snapshot()
+        for entry in reversed(snapshot.entries):
             if entry.is_log or crc32(entry.facts.head[:length]) != position.head:
                 continue
             try:
@@ -238,7 +236,7 @@ class Archive:
             except CannotUnpackError:
                 continue
             if length <= file.size < position.offset <= file.size + COPY_LAG:
-                return file
+                return Step(file, position, _trace(file, snapshot))
         return None
 
     def search_trimmed(self, position: Position) -> tuple[File, Position] | None:
@@ -285,7 +283,8 @@ class Archive:
             # goes on, or a log that an editor wrote anew; unless that one still has a
             # name of its own, given to it by a rotation.
             has_copy, place = index is not None, _trace(following, snapshot)
-            if end.offset >= LEAST_ALIKE and not renamed and following.holds(end):
+            least = LEAST_ALIKE if entry.is_log else 1
+            if end.offset >= least and not renamed and following.holds(end):
                 return Step(following, end, place, has_copy=has_copy)
             kept = None
             if index is None and entry.is_log:

@@ -52,6 +52,11 @@ class Checkpoints:
                 del self._positions[::2]
                 self._distance *= 2
 
+    @property
+    def count(self) -> int:
+        """How many positions are remembered."""
+        return len(self._positions)
+
     def equal(self, file: File) -> int:
         """How many bytes at the start of `file` are as they were: its size if all of them, or 0.
 
@@ -65,4 +70,4 @@ class Checkpoints:
         if size <= len(self._start):
             return size
         known = [one for one in self._positions if one.offset <= size]
-        return size if known and file.holds(known[-1]) else 0
+        return size if not known or file.holds(known[-1]) else 0

@@ -98,9 +98,6 @@ class File:
     def size(self) -> int:
         return os.fstat(self._descriptor).st_size
 
-    def is_same(self, other: "File") -> bool:
-        return self.identity == other.identity
-
     @property
     def age(self) -> float:
         """Seconds between now and when it was last written to.

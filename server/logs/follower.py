@@ -132,7 +132,7 @@ class Follower:
         """Find the log and its live end. What comes after it is what `run` publishes."""
         found = await self._call(self._archive.youngest)
         if found is None:
-            self._trace = await self._call(self._archive.trace, None)
+            self._trace = await self._call(self._archive.trace_of_none)
             self._note_problem()
             return
 
@@ -200,7 +200,7 @@ class Follower:
                     self._last_data = now
                 self.is_tailed = tail is not None
                 data = await self._next_data(file, tail if is_live else None)
-                if is_live and not self.is_known and (data or now - looked > LOOK):
+                if not self.is_known and (data or (is_live and now - looked > LOOK)):
                     looked = now
                     if await self._has_missed(file):
                         return False
@@ -208,6 +208,8 @@ class Follower:
                     self._last_data = time.monotonic()
                     if await self._take(file, data, publish):
                         continue
+                    if not self.is_known:
+                        return False  # it was truncated before anything was taken
                 is_unchanged = await self._check(file, self.is_unchanged)
                 look = self._look(file, is_live, is_unchanged)
                 state = TailState(tail is not None, data is None or bool(data), now - started)
@@ -312,7 +314,10 @@ class Follower:
         try:
             File.open(self._archive.target())
         except OSError as error:
-            self.problem = _problem(error)
+            problem = _problem(error)
+            if problem != self.problem:
+                _log.warning("%s %s", self._archive.path, problem)
+            self.problem = problem
             return False
         self.problem = ""
         return True
@@ -332,6 +337,9 @@ class Follower:
             await self._go_on(None, publish)
             return
         is_same = found.file.identity == file.identity
+        if is_same and position == START:
+            await self._begin(found)
+            return
         equal = await self._call(self._checkpoints.equal, file) if is_same else 0
         decision = decisions.recover(
             Found(

@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from typing import NamedTuple
 
-from server.logs.archive import Archive, is_copy
+from server.logs.archive import is_copy
 from server.logs.files import File, Identity
 from server.logs.generation import Generation, Trace
 from server.logs.position import START, Position
@@ -31,8 +31,7 @@ class Held(NamedTuple):
 class Generations:
     """Remembers which file holds which generation, and keeps a few of them open."""
 
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
+    def __init__(self) -> None:
         self._known: OrderedDict[tuple[Identity, Position], Generation] = OrderedDict()
         self._followed: dict[Position, list[Generation]] = {}  # by where they end
         self._open: OrderedDict[Generation, tuple[File, float]] = OrderedDict()
@@ -69,7 +68,7 @@ class Generations:
 
     # --- files that are read back ------------------------------------------------------
 
-    def look_into(self, file: File) -> Held:
+    def look_into(self, file: File, trace: Trace) -> Held:
         """Find out which generation a file holds. It belongs in a thread; raises OSError."""
         end = file.position(file.size) or START
         copied_from = [
@@ -80,7 +79,7 @@ class Generations:
             and generation.end
             and is_copy(file, generation.end, generation.trace)
         ]
-        return Held(file, end, self._archive.trace(file), copied_from)
+        return Held(file, end, trace, copied_from)
 
     def adopt(self, held: Held) -> Generation:
         """The generation that an older file holds, whether it was known before or not.

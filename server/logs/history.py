@@ -62,7 +62,7 @@ class History:
             generation, followed = follower.end.generation, follower.file
             found = await self._search(self._archive.oldest, followed)
             if found and not self._may_still_grow(found.file):
-                place = Place(await self._adopt(found.file), START)
+                place = Place(await self._adopt(found), START)
                 if found.why:
                     raise GoneError(await self._with_id(place), found.why)
                 return await self._with_id(place)
@@ -95,9 +95,9 @@ class History:
             found = await self._search(self._archive.search, position)
             if found is None:
                 break
-            if follower.follows(found):
+            if follower.follows(found.file):
                 return Place(follower.end.generation, position)
-            if not await self._is_ahead(found):
+            if not await self._is_ahead(found.file):
                 return Place(await self._adopt(found), position)
             await follower.progress.wait()  # until it is there
         return await self._find_elsewhere(position)
@@ -154,10 +154,11 @@ class History:
         """Whether an older file is still written to, and the follower did not give up on it."""
         return file.may_grow() and not self._generations.was_followed(file)
 
-    async def _adopt(self, file: File) -> Generation:
-        if self._follower.follows(file):
+    async def _adopt(self, found: Step) -> Generation:
+        if self._follower.follows(found.file):
             return self._follower.end.generation
-        return self._generations.adopt(await self._search(self._generations.look_into, file))
+        look_into = self._generations.look_into
+        return self._generations.adopt(await self._search(look_into, found.file, found.trace))
 
     # --- reading back ----------------------------------------------------------------------
 
@@ -182,10 +183,11 @@ class History:
                 self._generations.drop(generation)
             found = await self._search(self._archive.search, end, file)
             found = found or await self._search(self._archive.search_copy, end)
-            if found is None or position.offset >= found.size or not found.holds(position):
+            held = found.file if found else None
+            if held is None or position.offset >= held.size or not held.holds(position):
                 return await self._gap(place)
-            if not self._follower.follows(found):
-                self._generations.keep(generation, found)
+            if not self._follower.follows(held):
+                self._generations.keep(generation, held)
 
     async def _lines(self, file: File, place: Place, end: Position) -> LineBatch | None:
         """Lines after `place`, None if the file does not hold them."""
@@ -262,7 +264,7 @@ class History:
                 return None
             return Place(follower.end.generation, found.start)
         if found and not await self._is_ahead(found.file):
-            return Place(await self._adopt(found.file), found.start)
+            return Place(await self._adopt(found), found.start)
         if follower.file.is_deleted and is_older:
             return Place(follower.end.generation, START)
         return None

@@ -124,10 +124,11 @@ def _last_of_all(file: Observed) -> tuple[bool, str]:
 def _is_written_by_others(file: Observed) -> bool:
     """Whether a process writes to a file that was never the log while it was watched.
 
-    A writer that keeps to a file after its rotation is none of these: such a file carries the
-    log's whole name, of which the caller does not say whether there is a writer.
+    A file with the log's whole name is no other program's: its writer was not told that it was
+    rotated.
     """
-    return bool(file.has_writer) and not file.is_proven
+    is_whole = file.mark is not None and file.mark.is_whole
+    return bool(file.has_writer) and not file.is_proven and not is_whole
 
 
 def _is_contradicted(file: Observed, log: Observed | None) -> bool:

@@ -212,7 +212,7 @@ class Listing:
             mark = None if name == target.name else self._mark(name, target.name)
             path = target.parent / name
             try:
-                facts, has_writer = self._look_into(path, mark, (identity, size, modified), target)
+                facts, has_writer = self._look_into(path, mark, (identity, size, modified))
             except OSError as error:
                 if error.errno in _NOT_THERE and mark is None:
                     facts, has_writer = Facts(b"", None, None, True), None  # still the log
@@ -241,14 +241,14 @@ class Listing:
         return Snapshot([entries[seen.identity] for seen in ordered])
 
     def _look_into(
-        self, path: Path, mark: Mark | None, version: Version, log: Path
+        self, path: Path, mark: Mark | None, version: Version
     ) -> tuple[Facts, bool | None]:
         """What the file holds, and whether a process writes to it where that matters.
 
         Other programs' logs have names that begin as this one's does without its extension.
         """
         is_packed = mark is not None and bool(mark.packing)
-        is_doubtful = mark is not None and not is_packed and not path.name.startswith(log.name)
+        is_doubtful = mark is not None and not is_packed and not mark.is_whole
         facts = self._facts.get(version)
         if facts and not is_doubtful:
             return facts, None

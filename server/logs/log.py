@@ -36,7 +36,7 @@ class Log:
         self._threads = Threads()
         self._archive = Archive(self.path, max_unpack)
         check(self.path, self._archive.target())
-        self._generations = Generations(self._archive)
+        self._generations = Generations()
         self.follower = Follower(self._archive, tail, max_line, self._threads, self._remember)
         self.history = History(
             self._archive, self.follower, self._generations, max_line, self._threads

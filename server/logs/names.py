@@ -26,15 +26,19 @@ _SEPARATOR = re.compile(r"[._-]{0,2}")
 # Year-first dates, with a time of the same or of other separators; then a zone. An hour alone
 # looks like a counter, and counts as one: both rise with time.
 _DATE = re.compile(
-    r"(?P<year>\d{4})(?P<s>[._-]?)(?P<month>\d\d)(?P=s)(?P<day>\d\d)"
-    r"(?:[T_.-]?(?P<hour>\d\d)[:._-]?(?P<minute>\d\d)(?:[:._-]?(?P<second>\d\d))?)?"
-    r"(?P<zone>Z|[+-]\d\d:?\d\d)?(?!\d)"
+    r"(?P<year>[0-9]{4})(?P<s>[._-]?)(?P<month>[0-9][0-9])(?P=s)(?P<day>[0-9][0-9])"
+    r"(?:[T_.-]?(?P<hour>[0-9][0-9])[:._-]?(?P<minute>[0-9][0-9])(?:[:._-]?(?P<second>[0-9][0-9]))?)?"
+    r"(?P<zone>Z|[+-][0-9][0-9]:?[0-9][0-9])?(?![0-9])"
 )
-_HOUR = re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)(?P<hour>\d\d)(?!\d)")
-_MONTH = re.compile(r"(?P<year>\d{4})-(?P<month>\d\d)(?!\d|-\d)")
-_DAY_FIRST = re.compile(r"(?P<day>\d\d)[._-](?P<month>\d\d)[._-](?P<year>\d{4})(?!\d)")
-_EPOCH = re.compile(r"(?P<seconds>[1-4]?\d{9})(?P<milliseconds>\d{3})?(?!\d)")
-_NUMBER = re.compile(r"\d{1,9}(?!\d)")
+_HOUR = re.compile(
+    r"(?P<year>[0-9]{4})(?P<month>[0-9][0-9])(?P<day>[0-9][0-9])(?P<hour>[0-9][0-9])(?![0-9])"
+)
+_MONTH = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9][0-9])(?![0-9]|-[0-9])")
+_DAY_FIRST = re.compile(
+    r"(?P<day>[0-9][0-9])[._-](?P<month>[0-9][0-9])[._-](?P<year>[0-9]{4})(?![0-9])"
+)
+_EPOCH = re.compile(r"(?P<seconds>[1-4]?[0-9]{9})(?P<milliseconds>[0-9]{3})?(?![0-9])")
+_NUMBER = re.compile(r"[0-9]{1,9}(?![0-9])")
 
 
 class Mark(NamedTuple):
@@ -47,6 +51,7 @@ class Mark(NamedTuple):
     packing: what its name ends with if it is compressed, else nothing.
     is_strong: whether hardly anything but a rotated file of this log has such a name. A number
         in front of the extension, or behind a hyphen, may as well be that of another log.
+    is_whole: whether the log's whole name stands in it.
     """
 
     shape: str
@@ -54,6 +59,7 @@ class Mark(NamedTuple):
     counters: tuple[int, ...]
     packing: str
     is_strong: bool
+    is_whole: bool = True
 
     @property
     def rank(self) -> tuple[float, tuple[int, ...]]:
@@ -80,7 +86,7 @@ def mark_of(name: str, log: str) -> Mark | None:
             mark = _parse(plain[len(before) : len(plain) - len(after)], is_whole=not after)
             if mark:
                 shape = f"{before}{mark.shape}{after}"
-                return mark._replace(shape=shape, packing=packing)
+                return mark._replace(shape=shape, packing=packing, is_whole=not after)
     if stem:
         return _after_the_extension(plain, stem, dot + extension, packing)
     return None
@@ -96,7 +102,7 @@ def _after_the_extension(plain: str, stem: str, end: str, packing: str) -> Mark 
     if not date or not number or date.date is None or number.date is not None:
         return None
     counters = (*date.counters, *number.counters)
-    return Mark(f"{stem}{date.shape}{end}{number.shape}", date.date, counters, packing, True)
+    return Mark(f"{stem}{date.shape}{end}{number.shape}", date.date, counters, packing, True, False)
 
 
 def _parse(text: str, is_whole: bool) -> Mark | None:

@@ -99,7 +99,7 @@ class EventBody(Body):
             # So that a client that comes back before its first event misses none.
             yield Event(id=place.id).encode()
         can_push = self._chunked and self._send is not None
-        self.subscription = feed.subscribe(place, self._push if can_push else None)
+        self.subscription = feed.subscribe(place, self.push if can_push else None)
         async for batch in self.subscription:
             if batch.frames:
                 self._unsaid_id = ""
@@ -107,7 +107,7 @@ class EventBody(Body):
             else:
                 self._unsaid_id = batch.end.id
 
-    def _push(self, batch: Batch) -> bool:
+    def push(self, batch: Batch) -> bool:
         """Hand a batch straight to the socket, unless something else waits to be sent.
 
         That saves a task switch and a copy for each client and line. What the socket does not

@@ -1,61 +1,33 @@
 """Compressed files are unpacked once for all who ask, and not kept for ever."""
 
 import gzip
+import os
+import shutil
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from server.logs.files import File, PackedFile, open_all
-from server.logs.position import Position
-from server.logs.unpacking import MOST_KEPT, Unpacker
+from server.logs.files import CannotUnpackError, File, PackedFile
+from server.logs.unpacking import LEAST_RESERVE, MOST_KEPT, Unpacker, room
 
+MOST = 1 << 30
 TEXT = b"".join(b"line %d of a log that is rotated\n" % number for number in range(10_000))
 
 
 def packed(path: Path, text: bytes = TEXT) -> PackedFile:
     path.write_bytes(gzip.compress(text))
-    [file] = [file for file in open_all(path.with_name("app.log")) if file.path == path]
-    assert isinstance(file, PackedFile)
-    return file
-
-
-def position(text: bytes, offset: int) -> Position:
-    found = Position.at(offset, lambda start, length: text[start : start + length])
-    assert found
-    return found
-
-
-@pytest.mark.parametrize("offset", [1, 100, 1024, 5000, len(TEXT)])
-def test_a_file_may_hold_only_what_it_begins_as(tmp_path: Path, offset: int) -> None:
-    file, unpacker = packed(tmp_path / "app.log.1.gz"), Unpacker()
-    place = position(TEXT, offset)
-    for _ in range(2):  # read, then remembered
-        assert unpacker.may_hold(file, place)
-        assert not unpacker.may_hold(file, place._replace(head=1))
-
-
-def test_a_short_file_does_not_hold_what_is_longer(tmp_path: Path) -> None:
-    file = packed(tmp_path / "app.log.1.gz", TEXT[:33])
-    assert not Unpacker().may_hold(file, position(TEXT, 34))
-
-
-def test_a_damaged_file_holds_nothing(tmp_path: Path) -> None:
-    (tmp_path / "app.log.1.gz").write_bytes(b"no gzip at all")
-    [file] = open_all(tmp_path / "app.log")
-    assert isinstance(file, PackedFile)
-    assert not Unpacker().may_hold(file, Position(5, 1, 1))
+    return PackedFile.open(path)
 
 
 def test_many_who_ask_get_the_same_file(tmp_path: Path) -> None:
     packed(tmp_path / "app.log.1.gz")
-    unpacker = Unpacker()
+    unpacker = Unpacker(MOST)
 
     def ask(_: int) -> File:
-        [file] = open_all(tmp_path / "app.log")  # each has opened it for itself
-        assert isinstance(file, PackedFile)
-        return unpacker.unpack(file)
+        return unpacker.unpack(PackedFile.open(tmp_path / "app.log.1.gz"))
 
     with ThreadPoolExecutor(20) as threads:
         files = list(threads.map(ask, range(100)))
@@ -64,33 +36,33 @@ def test_many_who_ask_get_the_same_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_written_to_is_unpacked_again(tmp_path: Path) -> None:
-    unpacker = Unpacker()
+    unpacker = Unpacker(MOST)
     first = unpacker.unpack(packed(tmp_path / "app.log.1.gz", TEXT[:33]))
     second = unpacker.unpack(packed(tmp_path / "app.log.1.gz"))
     assert (first.size, second.size) == (33, len(TEXT))
 
 
 def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
-    unpacker = Unpacker(kept=2 * len(TEXT))
-    for number in range(5):
-        packed(tmp_path / f"app.log.{number}.gz", b"%d" % number + TEXT[1:])
-    files = [file for file in open_all(tmp_path / "app.log") if isinstance(file, PackedFile)]
+    unpacker = Unpacker(MOST, kept=2 * len(TEXT))
+    files = [
+        packed(tmp_path / f"app.log.{number}.gz", b"%d" % number + TEXT[1:]) for number in range(5)
+    ]
     unpacked = [unpacker.unpack(file) for file in files]
     for number, is_kept in ((4, True), (3, True), (0, False)):
         assert (unpacker.unpack(files[number]) is unpacked[number]) is is_kept, number
-    large = Unpacker(kept=0)
+    large = Unpacker(MOST, kept=0)
     assert large.unpack(files[0]) is large.unpack(files[0])
 
 
 def test_few_descriptors_are_kept(tmp_path: Path) -> None:
-    unpacker = Unpacker()
+    unpacker, before = Unpacker(MOST), len(os.listdir("/proc/self/fd"))
     for number in range(1, 60):
         unpacker.unpack(packed(tmp_path / f"app.log.{number}.gz", b"short %d\n" % number))
-    assert len(unpacker._files) <= MOST_KEPT
+    assert len(os.listdir("/proc/self/fd")) - before <= MOST_KEPT
 
 
 def test_what_nobody_asks_for_is_dropped(tmp_path: Path) -> None:
-    file, unpacker = packed(tmp_path / "app.log.1.gz"), Unpacker()
+    file, unpacker = packed(tmp_path / "app.log.1.gz"), Unpacker(MOST)
     first = unpacker.unpack(file)
     unpacker.drop_idle(60)
     assert unpacker.unpack(file) is first
@@ -99,15 +71,30 @@ def test_what_nobody_asks_for_is_dropped(tmp_path: Path) -> None:
 
 
 def test_after_a_stop_nobody_waits(tmp_path: Path) -> None:
-    file, unpacker = packed(tmp_path / "app.log.1.gz"), Unpacker()
+    file, unpacker = packed(tmp_path / "app.log.1.gz"), Unpacker(MOST)
     unpacker.stop()
     with pytest.raises(InterruptedError):
         unpacker.unpack(file)
     with pytest.raises(InterruptedError):
-        file.unpack(_set())
+        file.unpack(_set(), MOST, room)
 
 
 def _set() -> threading.Event:
     event = threading.Event()
     event.set()
     return event
+
+
+def test_what_cannot_be_unpacked_is_not_tried_again_at_once(tmp_path: Path) -> None:
+    file, unpacker = packed(tmp_path / "app.log.1.gz"), Unpacker(most=1000)
+    raised = []
+    for _ in range(2):
+        with pytest.raises(CannotUnpackError) as error:
+            unpacker.unpack(file)
+        raised.append(error.value)
+    assert raised[0] is raised[1]
+
+
+def test_a_reserve_stays_free() -> None:
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    assert room() <= free - LEAST_RESERVE + 1024 * 1024

@@ -10,15 +10,13 @@ import pytest
 from server.app import routes
 from server.errors import StartError
 from server.settings import Settings
-from server.web.security import (
-    Guard,
-    Seats,
+from server.web.access import (
+    Access,
     allow_origin_header,
     check_names,
-    client_address,
-    is_loopback,
     with_token,
 )
+from server.web.addresses import client_address, is_loopback
 from tests.running import PATIENCE, Server, following, running
 
 TOKEN = "correct-horse-battery-staple"
@@ -124,7 +122,7 @@ def test_a_name_that_no_request_can_match_is_refused(settings: Settings, is_righ
             check_names(settings)
 
 
-# --- the guard --------------------------------------------------------------------
+# --- the access --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -140,10 +138,10 @@ def test_a_name_that_no_request_can_match_is_refused(settings: Settings, is_righ
     ],
 )  # fmt: skip
 def test_only_names_that_others_cannot_have_are_known(host: str, is_known: bool) -> None:
-    guard = Guard(Settings(host="box", allow_host=("logs.example",)))
-    assert guard.knows_host(host) is is_known
-    assert Guard(Settings(allow_host=("*",))).knows_host("evil.example")
-    assert not Guard(Settings()).knows_host("box")
+    access = Access(Settings(host="box", allow_host=("logs.example",)))
+    assert access.knows_host(host) is is_known
+    assert Access(Settings(allow_host=("*",))).knows_host("evil.example")
+    assert not Access(Settings()).knows_host("box")
 
 
 NAVIGATE = {"Sec-Fetch-Mode": "navigate"}
@@ -178,19 +176,19 @@ def test_pages_of_other_origins_are_admitted_only_where_they_are_named(
     headers: dict[str, str], is_admitted: bool
 ) -> None:
     headers = {"Host": "localhost:8000", **headers}
-    guard = Guard(Settings(log=Path("app.log"), allow_origin=("https://a.example",)))
-    assert guard.admits_page(headers) is is_admitted
-    assert Guard(Settings()).admits_page(headers)  # the demo has no secrets
+    access = Access(Settings(log=Path("app.log"), allow_origin=("https://a.example",)))
+    assert access.admits_page(headers) is is_admitted
+    assert Access(Settings()).admits_page(headers)  # the demo has no secrets
     if headers.get("Sec-Fetch-Dest") == "iframe":
-        assert not Guard(Settings(log=Path("app.log"))).admits_page(headers)
+        assert not Access(Settings(log=Path("app.log"))).admits_page(headers)
 
 
 @pytest.mark.parametrize("text", ["", "x", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "ção", "\x00"])
 def test_only_the_token_is_the_token(text: str) -> None:
-    guard = Guard(Settings(token=TOKEN))
-    assert guard.is_token(TOKEN)
-    assert not guard.is_token(text)
-    assert not Guard(Settings()).is_token(text)
+    access = Access(Settings(token=TOKEN))
+    assert access.is_token(TOKEN)
+    assert not access.is_token(text)
+    assert not Access(Settings()).is_token(text)
 
 
 @pytest.mark.parametrize(
@@ -233,22 +231,6 @@ def test_a_client_s_address_is_believed_only_of_a_trusted_proxy(
     address: str, forwarded_for: str, client: str
 ) -> None:
     assert client_address(address, forwarded_for, ("10.0.0.1", "10.0.0.2")) == client
-
-
-def test_seats_are_bounded_for_each_address_and_in_all() -> None:
-    seats = Seats(4, 2, uncounted=("10.0.0.1",))
-    assert [seats.take("9.9.9.9") for _ in range(3)] == [
-        None,
-        None,
-        "too many clients from this address",
-    ]
-    assert [seats.take("127.0.0.1"), seats.take("10.0.0.1")] == [None, None]
-    assert seats.take("8.8.8.8") == "too many clients"
-    seats.leave("9.9.9.9")
-    assert seats.take("8.8.8.8") is None
-    for address in ("9.9.9.9", "127.0.0.1", "10.0.0.1", "8.8.8.8"):
-        seats.leave(address)
-    assert not seats.taken
 
 
 # --- a real server ----------------------------------------------------------------

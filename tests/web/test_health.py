@@ -8,10 +8,9 @@ import threading
 import time
 from pathlib import Path
 
-from server.feeds.journal import Journal
-from server.logs.logfile import LogFile
-from server.logs.tail import find_tail
-from server.web.operations import Health, LoopDelay
+from server.web.health import Health
+from server.web.monitoring import LoopDelay
+from tests.feeding import log_feed
 from tests.running import PATIENCE, following, running, wait_until
 
 
@@ -95,7 +94,7 @@ def test_a_log_that_stays_away_and_a_full_disk_are_illnesses(tmp_path: Path) -> 
             assert missing.json("/healthz")["exists"] is False
             wait_until(lambda: missing.get("/healthz")[0] == 503, "an illness")
             assert time.monotonic() - gone > 9
-            assert missing.json("/healthz")["problems"] == ["the log has not been there for 10 s"]
+            assert missing.json("/healthz")["problems"] == ["app.log does not exist"]
             (here / "app.log").write_text("two\n")
             wait_until(lambda: missing.get("/healthz")[0] == 200, "a recovery")
     finally:
@@ -108,10 +107,10 @@ def test_bytes_that_nobody_reads_are_an_illness(tmp_path: Path) -> None:
     async def main() -> None:
         path = tmp_path / "app.log"
         path.write_text("one\n")
-        log = LogFile(path, find_tail(), 8192)
-        await log.open()
+        feed = log_feed(path)
+        await feed.log.open()
         follower = asyncio.create_task(asyncio.Event().wait())
-        health = Health(Journal(log, 2**20), follower, patience=0)  # type: ignore[arg-type]
+        health = Health(feed, follower, patience=0)  # type: ignore[arg-type]
         health.look()
         with path.open("a") as file:
             file.write("two\n")
@@ -124,7 +123,7 @@ def test_bytes_that_nobody_reads_are_an_illness(tmp_path: Path) -> None:
         follower.cancel()
         await asyncio.wait({follower})
         assert "the log is no longer followed" in str(health.report()["problems"])
-        log.close()
+        feed.log.close()
 
     asyncio.run(main())
 

@@ -1,0 +1,55 @@
+"""Whether a log that became shorter was cut back to what it had."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from server.logs.checkpoints import KEPT, Checkpoints
+from server.logs.files import File
+
+
+def content(lines: int) -> bytes:
+    return b"".join(b"line %d of a log that is cut back\n" % number for number in range(lines))
+
+
+@pytest.mark.parametrize("size", [100, KEPT, KEPT + 1, 1_000_000])
+@pytest.mark.parametrize("grown", [False, True])
+def test_a_log_that_was_cut_back_is_known(tmp_path: Path, size: int, grown: bool) -> None:
+    path, whole = tmp_path / "app.log", content(60_000)
+    path.write_bytes(whole)
+    file = File.open(path)
+    if grown:  # as it was followed from its start
+        checkpoints = Checkpoints(b"")
+        for start in range(0, len(whole), 50_000):
+            position = file.position(start)
+            assert position
+            checkpoints.add(whole[start : start + 50_000], position)
+    else:
+        checkpoints = Checkpoints.of(file, len(whole))
+    os.truncate(path, size)
+    assert checkpoints.equal(file) == size
+
+
+@pytest.mark.parametrize("size", [100, KEPT, 1_000_000])
+def test_a_log_that_was_written_anew_is_not(tmp_path: Path, size: int) -> None:
+    path, whole = tmp_path / "app.log", content(60_000)
+    path.write_bytes(whole)
+    file = File.open(path)
+    checkpoints = Checkpoints.of(file, len(whole))
+    for same in (0, 50, KEPT - 1 if size > KEPT else 50):  # a header that both have
+        path.write_bytes(whole[:same] + b"x" * (size - same))
+        assert checkpoints.equal(file) == 0, same
+
+
+def test_little_is_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    with path.open("wb") as made:
+        made.truncate(1 << 30)
+    file = File.open(path)
+    checkpoints = Checkpoints(b"x" * KEPT)
+    for offset in range(KEPT, 1 << 30, 1 << 20):
+        position = file.position(offset)
+        assert position
+        checkpoints.add(b"y", position)
+    assert checkpoints.count <= 128

@@ -1,0 +1,197 @@
+"""Which files belong to a log and in which order: a table of what programs leave behind.
+
+Each case lists files in their true order, oldest first. A file is its name and when it was last
+written to, in seconds; then what else is known of it.
+"""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.logs.lineage import Observed, as_watched, in_order, members
+from server.logs.names import mark_of
+
+LOG = "app.log"
+Case = list[tuple[Any, ...]]
+
+
+def files(case: Case, log: str = LOG) -> list[Observed]:
+    found = []
+    for number, (name, written, *more) in enumerate(case):
+        known: dict[str, Any] = more[0] if more else {}
+        mark = None if name == log else mark_of(name, log)
+        assert name == log or mark, name
+        modified = int(written * 1e9)
+        observed = Observed(name, mark, (1, number), 100, modified, modified + 10**9)
+        if "renamed" in known:
+            known = dict(known)
+            observed = replace(observed, changed=modified + known.pop("renamed"))
+        found.append(replace(observed, **known))
+    return found
+
+
+def lines(first: float, last: float | None = None) -> dict[str, Any]:
+    return {"first": first, "last": last}
+
+
+ORDERS: dict[str, Case] = {
+    "logrotate": [("app.log.10", 1), ("app.log.2", 2), ("app.log.1", 3), (LOG, 4)],
+    "names alone": [("app.log.10", 1), ("app.log.2", 1), ("app.log.1", 1), (LOG, 1)],
+    "delaycompress, gzip(1)": [
+        ("app.log.3.gz", 1), ("app.log.2.gz", 2), ("app.log.1", 3), (LOG, 4)
+    ],
+    "compressed later, by Python": [
+        ("app.log.3.gz", 12), ("app.log.2.gz", 13), ("app.log.1", 11), (LOG, 14)
+    ],
+    "dateext": [("app.log-20261121", 1), ("app.log-20261122.gz", 2), (LOG, 3)],
+    "dates, times unknown": [("app.log-20261121", 9), ("app.log-20261122", 9), (LOG, 9)],
+    "compress was switched on": [
+        ("app.log.3", 1), ("app.log.2", 2), ("app.log.3.gz", 3), ("app.log.2.gz", 4),
+        ("app.log.1", 5), (LOG, 6),
+    ],
+    "gzip, bzip2, then zstd": [
+        ("app.log.3.gz", 1), ("app.log.2.gz", 2), ("app.log.3.bz2", 3), ("app.log.2.bz2", 4),
+        ("app.log.2.zst", 5), ("app.log.1", 6), (LOG, 7),
+    ],
+    "extension was added": [("app.log.2", 1), ("app.log.1", 2), ("app.1.log", 3), (LOG, 4)],
+    "the date's form was changed": [
+        ("app.log-20261124", 1), ("app.log-20261125", 2), ("app.log-2026-11-26", 3),
+        ("app.log-1795772926", 4), (LOG, 5),
+    ],
+    "numbers, then dates": [("app.log.2", 1), ("app.log.1", 2), ("app.log-20261122", 3), (LOG, 4)],
+    "dates, then numbers": [("app.log-20261122", 1), ("app.log.2", 2), ("app.log.1", 3), (LOG, 4)],
+    "log4j, a counter beside a date": [
+        *((f"app.log.2026-11-27-{number}", 1) for number in range(1, 13)), (LOG, 2)
+    ],
+    "logback, before the extension": [
+        *((f"app-2026-11-27.{number}.log", number) for number in range(1, 13)), (LOG, 20)
+    ],
+    "log4j2, the lowest is the oldest": [
+        ("app.log.1", 1), ("app.log.2", 2), ("app.log.3", 3), (LOG, 4)
+    ],
+    "the same, told by the lines": [
+        ("app.log.1.gz", 9, lines(1)), ("app.log.2.gz", 9, lines(2)), ("app.log.3.gz", 9, lines(3)),
+        (LOG, 9, lines(4)),
+    ],
+    "the clock was set back once": [
+        ("app.log.5", 1), ("app.log.4", 99), ("app.log.3", 3), ("app.log.2", 4), ("app.log.1", 5),
+        (LOG, 6),
+    ],
+    "numbers without any order": [
+        ("app.log.2", 1), ("app.log.4", 2), ("app.log.6", 3), ("app.log.1", 4), ("app.log.5", 5),
+        ("app.log.3", 6), (LOG, 7),
+    ],
+    "winston": [("app.log.1", 1, {}), (LOG, 2)],
+    "winston, tailable": [
+        ("app2.log", 1, lines(1, 2)), ("app1.log", 3, lines(3, 4)), (LOG, 5, lines(5))
+    ],
+    "pm2-logrotate": [
+        ("app__2026-11-26_00-00-00.log", 1), ("app__2026-11-27_00-00-00.log.gz", 2), (LOG, 3)
+    ],
+    "Python, hourly": [("app.log.2026-11-22_09", 1), ("app.log.2026-11-22_10", 1), (LOG, 1)],
+    "no log yet": [("app.log.2", 1), ("app.log.1", 2)],
+    "nothing": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_files_come_in_the_order_in_which_they_were_written(name: str) -> None:
+    wanted = files(ORDERS[name])
+    for seed in range(20):
+        seen = list(wanted)
+        random.Random(seed).shuffle(seen)
+        assert [file.name for file in in_order(seen)] == [file.name for file in wanted]
+
+
+def test_labels_of_svlogd_are_dates() -> None:
+    case = [("@4000000069dddddd3b9ac9ff.s", 1), ("@4000000069ddddde00000000.u", 1), ("current", 1)]
+    wanted = files(case, "current")
+    assert in_order(wanted[::-1]) == wanted
+
+
+NEIGHBOURS = [
+    # a file with the name of a rotated one beside a log whose lines begin at 100; is it the log's?
+    (("app-1.log", 50, lines(40, 50)), True),  # it ends before the log begins
+    (("app-1.log", 50, lines(40, 50) | {"has_writer": True}), False),
+    (("app-1.log", 300, lines(40, 300)), False),  # written to at the same time
+    (("app-1.log", 150, lines(120, 150)), False),
+    (("app-1.log", 50, {"renamed": 0}), False),  # neither times nor a rename speak for it
+    (("app-1.log", 50, {"renamed": 5}), True),
+    (("app-1.log", 300, {"renamed": 0, "is_proven": True}), True),  # it was watched
+    (("app-1.log", 300, {"has_writer": True, "is_proven": True}), True),
+    (("app-1.log.gz", 300, lines(40)), True),
+    (("app-1.log.gz", 300, lines(140)), False),
+    (("app-2026-11-26.log", 300, {"has_writer": True}), False),  # another program's daily log
+    (("app-2026-11-26.log", 300, {"has_writer": False}), True),
+    (("app.log.1", 300, {"has_writer": True}), True),  # a writer that was not told of the rotation
+]
+
+
+@pytest.mark.parametrize(("neighbour", "belongs"), NEIGHBOURS)
+def test_a_neighbour_belongs_to_the_log_only_if_more_than_its_name_says_so(
+    neighbour: tuple[Any, ...], belongs: bool
+) -> None:
+    [other, log] = files([neighbour, (LOG, 400, lines(100))])
+    assert set(members([other, log])) == ({other, log} if belongs else {log})
+
+
+def test_a_chain_of_numbers_whose_times_agree_belongs_to_the_log() -> None:
+    chain = files([("app-2.log", 1, {"renamed": 0}), ("app-1.log", 2, {"renamed": 0}), (LOG, 3)])
+    assert set(members(chain)) == set(chain)
+    one_is_proven = [replace(chain[0], modified=5, changed=5, is_proven=True), *chain[1:]]
+    assert len(members(one_is_proven)) == 3
+    alike = [replace(file, modified=7, changed=7) for file in chain]
+    assert [file.name for file in members(alike)] == [LOG]
+
+
+def test_what_was_watched_decides_before_everything_else() -> None:
+    seen = in_order(files([("app.log.2", 1), ("app.log.1", 2), ("app.log.3", 0), (LOG, 3)]))
+    assert [file.name for file in seen] == ["app.log.3", "app.log.2", "app.log.1", LOG]
+    named = {file.name: file.identity for file in seen}
+    watched = [named["app.log.1"], named["app.log.3"], (9, 9), named[LOG]]
+    ordered = as_watched(seen, watched)
+    assert [file.name for file in ordered] == ["app.log.1", "app.log.2", "app.log.3", LOG]
+
+
+def test_two_names_of_one_file_are_one_file() -> None:
+    [one, log] = files([("app.log.1", 1), (LOG, 2)])
+    assert (
+        in_order([one, replace(one, name="app.log.2", mark=mark_of("app.log.2", LOG)), log])[-1]
+        == log
+    )
+    assert len(in_order([one, replace(log, identity=one.identity)])) == 1
+
+
+observed = st.builds(
+    Observed,
+    name=st.just(""),
+    mark=st.sampled_from(
+        ["app.log.1", "app.log.2", "app.log.2.gz", "app-1.log", "app.log-20261122", "app.1.log.bz2"]
+    ).map(lambda name: mark_of(name, LOG)),
+    identity=st.tuples(st.just(1), st.integers(0, 10**6)),
+    size=st.integers(0, 100),
+    modified=st.integers(0, 10**10),
+    changed=st.integers(0, 10**10),
+    first=st.none() | st.floats(0, 10),
+    last=st.none() | st.floats(0, 10),
+    has_writer=st.none() | st.booleans(),
+    is_proven=st.booleans(),
+)
+
+
+@given(st.lists(observed, unique_by=lambda file: file.identity), st.booleans(), st.randoms())
+def test_the_order_depends_on_what_was_observed_alone(
+    seen: list[Observed], has_log: bool, random: random.Random
+) -> None:
+    seen = [replace(file, name=f"{number}") for number, file in enumerate(seen)]
+    if has_log:
+        seen.append(Observed(LOG, None, (2, 0), 1, 1, 1))
+    ordered = in_order(seen)
+    assert sorted(file.name for file in ordered) == sorted(file.name for file in members(seen))
+    assert not has_log or ordered[-1].mark is None
+    random.shuffle(seen)
+    assert in_order(seen) == ordered
