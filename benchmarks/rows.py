@@ -35,7 +35,8 @@ from benchmarks.servers import (
     Peer,
 )
 from benchmarks.stalled import measure as measure_stalled
-from server.logs.lines import LineEncoder
+from server.logs.encoding import TextEncoder
+from server.logs.lines import LineSplitter
 from server.logs.position import START
 
 Results = Iterator[tuple[str, Figures]]
@@ -283,10 +284,11 @@ def lines(scale: Scale) -> Results:
     accented = "ação ".encode() + text[7:]
 
     def encoded(block: bytes) -> Callable[[], None]:
-        encoder = LineEncoder(START, b"", 2**20)
+        splitter, encode = LineSplitter(START, b"", 2**20), TextEncoder(2**20)
 
         def feed() -> None:
-            encoder.feed(block)
+            for batch in splitter.feed(block):
+                encode(batch)
 
         return feed
 

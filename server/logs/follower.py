@@ -13,10 +13,20 @@ from typing import TypeVar
 
 import sh
 
-from server.logs import decisions
 from server.logs.archive import Archive, Step
 from server.logs.checkpoints import Checkpoints
-from server.logs.decisions import Found, Look, Next, Recovery, TailState
+from server.logs.decisions import (
+    Found,
+    Look,
+    Next,
+    Recovery,
+    TailState,
+    decide,
+    is_finished,
+    must_stop_tail,
+    recover,
+    wants_new_tail,
+)
 from server.logs.files import File, Identity
 from server.logs.generation import Generation, Lines, LogBatch, Place, Trace, step
 from server.logs.lines import LineBatch, LineSplitter, lines_before
@@ -40,8 +50,8 @@ _Result = TypeVar("_Result")
 Publish = Callable[[LogBatch], None]
 """Takes what is new, in order."""
 
-Finished = Callable[[Generation, File | None], None]
-"""Told of each generation that is finished, and of the file that holds it if there is one."""
+Finished = Callable[[Generation, File, bool], None]
+"""Told of each generation that is finished, of its file, and whether that still holds it."""
 
 
 class Follower:
@@ -192,9 +202,7 @@ class Follower:
                 is_live = self._is_live(file)
                 file.was_live |= is_live
                 look = self._look(file, is_live, True)
-                if decisions.wants_new_tail(
-                    TailState(tail is not None, False, now - started), look
-                ):
+                if wants_new_tail(TailState(tail is not None, False, now - started), look):
                     self.tail_restarts += started > 0
                     tail, started = self._start_tail(), now
                     self._last_data = now
@@ -213,11 +221,11 @@ class Follower:
                 is_unchanged = await self._check(file, self.is_unchanged)
                 look = self._look(file, is_live, is_unchanged)
                 state = TailState(tail is not None, data is None or bool(data), now - started)
-                if tail and decisions.must_stop_tail(state, look):
+                if tail and must_stop_tail(state, look):
                     await tail.stop()
                     tail = None
                 self._pulse()
-                action = decisions.decide(look)
+                action = decide(look)
                 if action is Next.RECOVER:
                     return False
                 if action is Next.SHOW_UNFINISHED:
@@ -301,7 +309,7 @@ class Follower:
         """Whether another file has taken the log's path and nothing more comes to this one."""
         has_successor = self._note_problem() and not self._is_live(file)
         writer = file.has_writer()
-        if not decisions.is_finished(has_successor, writer, quiet):
+        if not is_finished(has_successor, writer, quiet):
             return False
         if file.size > self._splitter.taken:
             return False
@@ -341,7 +349,7 @@ class Follower:
             await self._begin(found)
             return
         equal = await self._call(self._checkpoints.equal, file) if is_same else 0
-        decision = decisions.recover(
+        decision = recover(
             Found(
                 copy_holds_end=found.start == position != START,
                 size=0 if found.has_copy else file.size,
@@ -383,7 +391,8 @@ class Follower:
         self.rotations += not is_truncated
         self.gaps += bool(found.why)
         finished.end, finished.trace = end, self._known
-        self._finished(finished, file or self.file)
+        if self.file:
+            self._finished(finished, self.file, file is not None)
         following = Generation(finished.number + 1)
         await self._begin(found)
         self._generation = following

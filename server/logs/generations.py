@@ -51,10 +51,9 @@ class Generations:
             for (identity, _), generation in self._known.items()
         )
 
-    def remember(self, generation: Generation, file: File | None) -> None:
-        """Note that `file` holds a generation that is finished."""
-        if file is None or generation.end is None:
-            return
+    def remember(self, generation: Generation, file: File) -> None:
+        """Note that `file` held a generation when it was finished."""
+        assert generation.end is not None
         self._known[file.identity, generation.end] = generation
         followed = self._followed.setdefault(generation.end, [])
         if generation.number >= 0 and generation not in followed:

@@ -103,15 +103,14 @@ class Snapshot:
         """Where a file stood that was seen later, perhaps after it was compressed.
 
         The system gives the number of a deleted file to the next one: only one that begins
-        in the same way and is no shorter is the same.
+        in the same way and is no shorter is the same. An empty one cannot be told from others.
         """
         place = self.index.get(entry.identity)
         if place is not None:
             known = self.entries[place]
-            has_grown = entry.seen.size >= known.seen.size > 0
-            is_as_long = entry.seen.size == known.seen.size
+            is_as_long = entry.seen.size >= known.seen.size > 0
             begins_alike = entry.facts.head.startswith(known.facts.head)
-            if begins_alike and (is_as_long or has_grown) and entry.is_packed == known.is_packed:
+            if begins_alike and is_as_long and entry.is_packed == known.is_packed:
                 return place
         return self.heads.get(entry.facts.head) if entry.is_packed and entry.facts.head else None
 

@@ -33,18 +33,18 @@ class Log:
         self, path: Path, tail: sh.Command, max_line: int, max_unpack: int = MAX_UNPACK
     ) -> None:
         self.path = Path(os.path.abspath(path))
-        self._threads = Threads()
+        self.threads = Threads()
         self._archive = Archive(self.path, max_unpack)
         check(self.path, self._archive.target())
         self._generations = Generations()
-        self.follower = Follower(self._archive, tail, max_line, self._threads, self._remember)
+        self.follower = Follower(self._archive, tail, max_line, self.threads, self._remember)
         self.history = History(
-            self._archive, self.follower, self._generations, max_line, self._threads
+            self._archive, self.follower, self._generations, max_line, self.threads
         )
 
-    def _remember(self, finished: Generation, file: File | None) -> None:
+    def _remember(self, finished: Generation, file: File, holds_it: bool) -> None:
         self._generations.remember(finished, file)
-        if file and not file.is_deleted:
+        if holds_it:
             self._generations.keep(finished, file)
 
     @property
@@ -89,7 +89,7 @@ class Log:
     def close(self) -> None:
         """Give up all searches, so that the process can end at once."""
         self._archive.stop()
-        self._threads.stop()
+        self.threads.stop()
 
     async def follow(self, publish: Publish) -> None:
         """Read the log as it grows, for ever, and publish what is new."""
@@ -106,7 +106,7 @@ class Log:
 
     async def describe(self) -> dict[str, object]:
         """What this log is: its name, size in bytes, number of files, and where it ends."""
-        generations = await run_in(self._threads.searchers, self._archive.count)
+        generations = await run_in(self.threads.searchers, self._archive.count)
         return {
             "name": self.name,
             "size": self.size or 0,
@@ -118,7 +118,7 @@ class Log:
 
     def raw(self) -> "RawLog | None":
         """The file that is followed now, None if there is none."""
-        return RawLog(self.file, self._threads) if self.file else None
+        return RawLog(self.file, self.threads) if self.file else None
 
 
 class RawLog:

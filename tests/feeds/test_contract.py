@@ -1,0 +1,319 @@
+"""What every feed promises: the same tests for all of them."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from server.feeds.contract import (
+    AfterId,
+    Batch,
+    Feed,
+    FinishedError,
+    Last,
+    LostError,
+    Oldest,
+    Place,
+)
+from server.feeds.numbers import NumberFeed
+from tests.event_stream import Parsed, Parser
+from tests.feeding import feeding
+from tests.feeds.memory import MemoryFeed
+
+PATIENCE = 20
+
+
+async def read(feed: Feed, place: Place, count: int) -> tuple[list[Parsed], list[Place]]:
+    """The next `count` events that have data, and the places after each batch."""
+    parser, events, places = Parser(), list[Parsed](), [place]
+    async with asyncio.timeout(PATIENCE):
+        while sum(event.type == "message" for event in events) < count:
+            batch = await feed.read(places[-1])
+            assert batch.start == places[-1]
+            found = parser.feed(batch.frames)
+            assert len(found) == batch.events
+            events += found
+            places.append(batch.end)
+    return events, places
+
+
+def texts(events: list[Parsed]) -> list[str]:
+    return [event.data for event in events if event.type == "message"]
+
+
+class FeedTests(ABC):
+    """A feed of ten events, whose texts are the numbers from 1 to 10."""
+
+    wanted = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+    is_endless = True
+    """Whether more may come."""
+
+    @abstractmethod
+    def feed(self, tmp_path: Path) -> "AbstractFeed":
+        """The feed, once it has all ten events."""
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> "Run":
+        def run(test: Callable[[Feed, "AbstractFeed"], Coroutine[None, None, None]]) -> None:
+            async def main() -> None:
+                abstract = self.feed(tmp_path)
+                async with abstract.opened() as feed:
+                    await test(feed, abstract)
+
+            asyncio.run(main())
+
+        return run
+
+    def test_the_oldest_event_comes_first_and_all_others_after_it(self, run: "Run") -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            events, _ = await read(feed, await feed.locate(Oldest()), 10)
+            assert texts(events) == list(self.wanted)
+
+        run(test)
+
+    @pytest.mark.parametrize("count", [1, 3, 10, 1000])
+    def test_the_last_events_are_those_before_the_end(self, run: "Run", count: int) -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            wanted = list(self.wanted[-count:])
+            events, _ = await read(feed, await feed.locate(Last(count)), len(wanted))
+            assert texts(events) == wanted
+
+        run(test)
+
+    def test_a_client_goes_on_after_any_event_that_it_has_seen(self, run: "Run") -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            events, _ = await read(feed, await feed.locate(Oldest()), 10)
+            lines = [event for event in events if event.type == "message"]
+            for number, event in enumerate(lines[:-1], 1):
+                assert event.id
+                place = await feed.locate(AfterId(event.id))
+                again, _ = await read(feed, place, 10 - number)
+                assert texts(again) == list(self.wanted[number:])
+
+        run(test)
+
+    def test_a_client_goes_on_at_any_place_that_was_handed_out(self, run: "Run") -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            start = await feed.locate(Oldest())
+            events, places = await read(feed, start, 10)
+            for number, place in enumerate(places[1:-1]):
+                seen = texts(events)[: self.seen_at(places, number + 1, events)]
+                found = await feed.locate(AfterId(place.id))
+                again, _ = await read(feed, found, 10 - len(seen))
+                assert seen + texts(again) == list(self.wanted)
+
+        run(test)
+
+    def seen_at(self, places: list[Place], index: int, events: list[Parsed]) -> int:
+        """How many events come before the place with this index."""
+        ids = [event.id for event in events if event.type == "message"]
+        return ids.index(places[index].id) + 1 if places[index].id in ids else 0
+
+    def test_an_id_that_is_not_known_is_lost_and_says_where_to_go_on(self, run: "Run") -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            with pytest.raises(LostError) as lost:
+                await feed.locate(AfterId("no id of this feed"))
+            assert lost.value.why
+            events, _ = await read(feed, lost.value.place, 10)
+            assert texts(events) == list(self.wanted)
+
+        run(test)
+
+    def test_a_subscription_hands_over_what_a_reader_gets(self, run: "Run") -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            parser, events = Parser(), list[Parsed]()
+            subscription = feed.subscribe(await feed.locate(Oldest()))
+            async with asyncio.timeout(PATIENCE):
+                async for batch in subscription:
+                    events += parser.feed(batch.frames)
+                    assert subscription.place == batch.end
+                    if len(texts(events)) == 10:
+                        break
+            assert texts(events) == list(self.wanted)
+            assert subscription.events == len(events)
+
+        run(test)
+
+    def test_there_is_a_lag_until_the_end(self, run: "Run") -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            _, places = await read(feed, await feed.locate(Oldest()), 10)
+            lags = [feed.lag(place) for place in places]
+            assert all(lag > 0 for lag in lags[:-1])
+            assert lags[-1] == 0
+
+        run(test)
+
+    def test_what_comes_reaches_a_push_or_the_iteration_once(self, run: "Run") -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            if not self.is_endless:
+                return
+            for takes in (True, False):
+                got = list[Batch]()
+
+                def push(batch: Batch, takes: bool = takes, got: list[Batch] = got) -> bool:
+                    if takes:
+                        got.append(batch)
+                    return takes
+
+                subscription = feed.subscribe(feed.end, push)
+
+                async def iterate() -> None:
+                    async for batch in subscription:  # noqa: B023
+                        got.append(batch)  # noqa: B023
+
+                task = asyncio.create_task(iterate())
+                await asyncio.sleep(0)
+                parser = Parser()
+                await abstract.append("more", "and more")
+                async with asyncio.timeout(PATIENCE):
+                    while subscription.events < 2:
+                        await asyncio.sleep(0.001)
+                frames = b"".join(batch.frames for batch in got)
+                assert texts(parser.feed(frames)) == ["more", "and more"]
+                task.cancel()
+                await asyncio.wait({task})
+
+        run(test)
+
+    def test_a_reader_waits_at_the_end_or_is_told_that_there_is_no_more(self, run: "Run") -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            place = feed.end
+            assert feed.is_live(place)
+            if not self.is_endless:
+                with pytest.raises(FinishedError):
+                    await feed.read(place)
+                return
+            reading = asyncio.create_task(feed.read(place))
+            await asyncio.wait({reading}, timeout=0.1)
+            await abstract.append("more")
+            async with asyncio.timeout(PATIENCE):
+                batch = await reading
+            assert texts(Parser().feed(batch.frames)) == ["more"]
+
+        run(test)
+
+
+class AbstractFeed(ABC):
+    """How the tests open a feed, and add to it."""
+
+    @abstractmethod
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Feed]:
+        yield  # type: ignore[misc]
+
+    async def append(self, *texts: str) -> None:
+        raise NotImplementedError
+
+
+Run = Callable[[Callable[[Feed, AbstractFeed], Coroutine[None, None, None]]], None]
+
+
+class OpenLog(AbstractFeed):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Feed]:
+        async with feeding(self._path) as feed:
+            yield feed
+
+    async def append(self, *texts: str) -> None:
+        with self._path.open("a") as file:
+            file.writelines(f"{text}\n" for text in texts)
+
+
+class TestLogFeed(FeedTests):
+    def feed(self, tmp_path: Path) -> AbstractFeed:
+        path = tmp_path / "app.log"
+        path.write_text("".join(f"{text}\n" for text in self.wanted))
+        return OpenLog(path)
+
+
+class TestLogFeedThroughRotatedFiles(FeedTests):
+    def feed(self, tmp_path: Path) -> AbstractFeed:
+        path = tmp_path / "app.log"
+        for name, texts in (("app.log.2", self.wanted[:3]), ("app.log.1", self.wanted[3:9])):
+            (tmp_path / name).write_text("".join(f"{text}\n" for text in texts))
+        path.write_text(f"{self.wanted[9]}\n")
+        return OpenLog(path)
+
+    @pytest.mark.parametrize("count", [1])
+    def test_the_last_events_are_those_before_the_end(self, run: Run, count: int) -> None:
+        super().test_the_last_events_are_those_before_the_end(run, count)
+
+
+class OpenMemory(AbstractFeed):
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = tuple(texts)
+        self._feed = MemoryFeed()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Feed]:
+        self._feed = MemoryFeed()
+        await self._feed.append(*self._texts)
+        yield self._feed
+
+    async def append(self, *texts: str) -> None:
+        await self._feed.append(*texts)
+
+
+class TestMemoryFeed(FeedTests):
+    def feed(self, tmp_path: Path) -> AbstractFeed:
+        return OpenMemory(self.wanted)
+
+
+class TestMemoryFeedWithEmptyBatches(FeedTests):
+    """Events that are none of the client's: their batches only move the place."""
+
+    def feed(self, tmp_path: Path) -> AbstractFeed:
+        return OpenMemory([text for wanted in self.wanted for text in ("", wanted)])
+
+    def seen_at(self, places: list[Place], index: int, events: list[Parsed]) -> int:
+        return int(places[index].id) // 2
+
+    @pytest.mark.parametrize("count", [1000])
+    def test_the_last_events_are_those_before_the_end(self, run: Run, count: int) -> None:
+        super().test_the_last_events_are_those_before_the_end(run, count)
+
+
+class OpenNumbers(AbstractFeed):
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Feed]:
+        yield NumberFeed(1, 10, 0)
+
+
+class TestNumberFeed(FeedTests):
+    is_endless = False
+
+    def feed(self, tmp_path: Path) -> AbstractFeed:
+        return OpenNumbers()
+
+
+def test_a_place_that_was_forgotten_meanwhile_becomes_a_gap() -> None:
+    async def main() -> None:
+        feed = MemoryFeed(most=3)
+        await feed.append("1", "2", "3")
+        place = await feed.locate(Oldest())
+        await feed.append("4", "5")
+        events, _ = await read(feed, place, 3)
+        assert [event.type for event in events] == ["gap", "message", "message", "message"]
+        assert texts(events) == ["3", "4", "5"]
+        with pytest.raises(LostError):
+            await feed.locate(AfterId(place.id))
+
+    asyncio.run(main())
+
+
+def test_a_feed_that_has_finished_ends_its_subscriptions() -> None:
+    async def main() -> list[Batch]:
+        feed = MemoryFeed()
+        await feed.append("1")
+        subscription = feed.subscribe(await feed.locate(Oldest()))
+        await feed.finish()
+        async with asyncio.timeout(PATIENCE):
+            return [batch async for batch in subscription]
+
+    assert len(asyncio.run(main())) == 1

@@ -1,0 +1,306 @@
+"""A log as a feed: what comes from memory, what is left to the file, and what it shares."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+import pytest
+
+from server.feeds.contract import Batch, Last
+from server.feeds.recent import OVERHEAD
+from server.logs.generation import LogBatch, Place
+from tests.event_stream import Parsed, Parser
+from tests.feeding import MEMORY, data, feeding, frames, live, log_feed, take, whole
+
+
+def run(test: Callable[[], Coroutine[None, None, None]]) -> None:
+    asyncio.run(test())
+
+
+def text(first: int, last: int) -> str:
+    return "".join(f"line {number}\n" for number in range(first, last))
+
+
+def test_recent_events_come_from_memory_though_the_file_is_gone(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            lines = live(feed)
+            log.write_text(text(0, 1000))
+            events = await take(lines, 1000)
+            log.unlink()
+            for index in (0, 500, 998):
+                again = frames(feed, events[index].id)
+                assert data(await take(again, 999 - index)) == text(index + 1, 1000).splitlines()
+
+    run(test)
+
+
+@pytest.mark.parametrize("line", ["line of a log that is quite long\n", "x\n", "\n"])
+def test_memory_is_bounded_and_the_rest_is_read_from_the_file(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            first = asyncio.create_task(take(live(feed), 100))
+            with log.open("a") as file:
+                for start in range(0, 50_000, 100):
+                    file.write(line * 100)
+                    file.flush()
+                    if start == 0:
+                        first_events = await first
+            behind = frames(feed, first_events[0].id)
+            assert data(await take(behind, 49_999)) == [line[:-1]] * 49_999
+            assert 0 < feed.recent.size <= MEMORY // 2 + 64 * 1024 + OVERHEAD
+
+    run(test)
+
+
+def test_a_line_is_encoded_once_for_all_clients(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            clients = [live(feed) for _ in range(10)]
+            waiting = [asyncio.ensure_future(anext(client)) for client in clients]
+            await asyncio.wait(waiting)
+            waiting = [asyncio.ensure_future(anext(client)) for client in clients]
+            await asyncio.sleep(0)
+            log.write_text("one\n")
+            await asyncio.wait(waiting)
+            assert len({id(task.result()) for task in waiting}) == 1
+
+    run(test)
+
+
+def test_a_client_that_goes_does_not_disturb_those_that_wait(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            clients = [live(feed) for _ in range(10)]
+            for client in clients:
+                await anext(client)  # where it is
+            tasks = [asyncio.create_task(take(client, 1)) for client in clients]
+            await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            await asyncio.wait(tasks[::2])
+            log.write_text("one\n")
+            assert [data(await task) for task in tasks[1::2]] == [["one"]] * 5
+
+    run(test)
+
+
+def test_an_error_in_one_client_s_push_ends_that_client_alone(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            got = list[Batch]()
+
+            def good(batch: Batch) -> bool:
+                got.append(batch)
+                return True
+
+            def bad(batch: Batch) -> bool:
+                raise RuntimeError("a fault of its own")
+
+            async def iterate(push: Callable[[Batch], bool]) -> None:
+                async for _ in feed.subscribe(feed.end, push):
+                    pass
+
+            tasks = [asyncio.create_task(iterate(push)) for push in (good, bad, good, good)]
+            await asyncio.sleep(0)
+            for number in range(3):
+                with log.open("a") as file:
+                    file.write(f"line {number}\n")
+                async with asyncio.timeout(20):
+                    while len(got) < 3 * (number + 1):
+                        await asyncio.sleep(0.001)
+            assert [task.done() for task in tasks] == [False, True, False, False]
+            with pytest.raises(RuntimeError, match="a fault of its own"):
+                await tasks[1]
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    run(test)
+
+
+def test_a_backlog_reaches_to_the_start_of_the_file_at_the_most(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text(text(0, 5) + "unfinished")
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            for backlog in (1, 4, 5, 6, 1000):
+                lines = min(backlog, 5)
+                events = await take(frames(feed, Last(backlog)), lines)
+                assert data(events) == text(5 - lines, 5).splitlines()
+
+    run(test)
+
+
+def test_a_backlog_from_memory_is_the_one_from_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("old\n")
+    written = [
+        "one\n",
+        "two\nthree\n",
+        "id: 4\rid: 5\n",
+        "x" * 9000 + "\nseven\n",
+        "\n",
+        "n\u00e9\n",
+    ]
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            coming = live(feed)
+            lines = 0
+            for block in written:
+                with log.open("a", newline="") as file:
+                    file.write(block)
+                lines += block.count("\n")
+                await take(coming, block.count("\n"))
+                for number in range(1, lines + 1):
+                    from_memory = feed.recent.back(feed.end, number)
+                    assert from_memory == await feed.log.history.back(number), number
+            assert feed.recent.back(feed.end, lines + 1) is None
+            assert feed.recent.back(feed.end, 0) is None
+
+    run(test)
+
+
+def test_what_is_read_back_is_read_once_for_all_who_are_behind(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    lines = 8_000
+    log.write_text("".join(f"{number:0799}\n" for number in range(lines)))  # 6 MB
+
+    async def test() -> None:
+        feed = log_feed(log, 16 * MEMORY)
+        await feed.log.open()
+        reads = 0
+        read = feed.log.read
+
+        async def counted(place: Place) -> LogBatch:
+            nonlocal reads
+            reads += 1
+            return await read(place)
+
+        feed.log.read = counted  # type: ignore[method-assign]
+        clients = [frames(feed, Last(lines - 50 * n)) for n in range(10)]
+        parsers = [Parser() for _ in clients]
+        events: list[list[Parsed]] = [[] for _ in clients]
+        while behind := [n for n in range(10) if len(events[n]) < lines - 50 * n]:
+            for n, piece in zip(
+                behind, await asyncio.gather(*(anext(clients[n]) for n in behind)), strict=True
+            ):
+                events[n] += parsers[n].feed(piece)
+        for number, one_client in enumerate(events):
+            assert len(data(one_client)) == lines - 50 * number
+            assert data(one_client)[-1] == f"{lines - 1:0799}"
+        # each of them reads to a boundary by itself, and the rest is read for all
+        assert reads < 2 * 10 + 2 * log.stat().st_size / 2**16
+        feed.log.close()
+
+    run(test)
+
+
+def test_a_read_that_failed_is_tried_again(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text(text(0, 100))
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            read = feed.log.read
+
+            async def broken(place: Place) -> LogBatch:
+                raise OSError("no luck")
+
+            feed.log.read = broken  # type: ignore[method-assign]
+            with pytest.raises(OSError, match="no luck"):
+                await take(whole(feed), 100)
+            feed.log.read = read  # type: ignore[method-assign]
+            assert data(await take(whole(feed), 100)) == text(0, 100).splitlines()
+
+    run(test)
+
+
+def test_what_nobody_waits_for_any_more_is_not_read(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text(text(0, 100))
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            begun, ended = asyncio.Event(), asyncio.Event()
+            read = feed.log.read
+
+            async def endless(place: Place) -> LogBatch:
+                begun.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ended.set()
+                raise AssertionError
+
+            feed.log.read = endless  # type: ignore[method-assign]
+            clients = [asyncio.ensure_future(take(whole(feed), 1)) for _ in range(2)]
+            await begun.wait()
+            await asyncio.wait(clients, timeout=0.1)  # the other one waits by then, too
+            clients[0].cancel()
+            await asyncio.wait({clients[0]})
+            assert not ended.is_set()
+            clients[1].cancel()
+            async with asyncio.timeout(20):
+                await ended.wait()
+            feed.log.read = read  # type: ignore[method-assign]
+            assert data(await take(whole(feed), 100)) == text(0, 100).splitlines()
+
+    run(test)
+
+
+def test_the_follower_does_not_wait_for_readers_of_a_slow_disk(tmp_path: Path) -> None:
+    """However many clients read back, each kind of work has threads of its own."""
+    log = tmp_path / "app.log"
+    log.write_text(text(0, 100))
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            loop = asyncio.get_running_loop()
+            released = threading.Event()
+            threads = feed.log.threads
+            held = [loop.run_in_executor(threads.readers, released.wait) for _ in range(40)]
+            held += [loop.run_in_executor(threads.searchers, released.wait) for _ in range(40)]
+            rotations = feed.log.follower.rotations
+            log.rename(tmp_path / "app.log.1")
+            log.write_text("new\n")
+            async with asyncio.timeout(20):
+                while feed.log.follower.rotations == rotations:
+                    await asyncio.sleep(0.001)
+            assert not any(one.done() for one in held)
+            released.set()
+            await asyncio.gather(*held)
+
+    run(test)
+
+
+def test_unknown_ids_count_as_gaps(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text(text(0, 3))
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            for id in ("1-2-3", "no id"):
+                events = await take(frames(feed, id), 3)
+                assert events[0].type == "gap"
+            assert feed.status().counters["gaps"] == 2
+
+    run(test)
