@@ -171,6 +171,9 @@ class EventStreamHandler(StreamingHandler):
     parameters: frozenset[str] = frozenset()
     """What may stand in the query, beside the last event id and the token."""
 
+    after: str | None = None
+    """The id of the last event that the client has, None if it names none."""
+
     def open_feed(self) -> Feed:
         """The feed to send. Raises HTTPError for a bad request."""
         raise NotImplementedError
@@ -184,7 +187,7 @@ class EventStreamHandler(StreamingHandler):
         return False
 
     def get(self) -> None:
-        after = self._last_event_id()
+        after = self.after = self._last_event_id()
         feed, start = self.open_feed(), self.start_at()
         if after is not None and self.is_over(feed, after):
             # "Clients can be told to stop reconnecting using the HTTP 204 No Content
@@ -208,7 +211,7 @@ class EventStreamHandler(StreamingHandler):
         EventBody(self.context, connection, chunked, caller, feed, begin).begin()
 
     async def head(self) -> None:
-        self._last_event_id()
+        self.after = self._last_event_id()
         self.open_feed()
         self.start_at()
         self._set_stream_headers()

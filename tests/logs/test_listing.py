@@ -1,0 +1,128 @@
+"""A look at a log's directory: what it costs, and that it is true."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.logs.listing import OUTDATED, Listing
+
+
+def names(listing: Listing) -> list[str]:
+    return [entry.path.name for entry in listing.look().entries]
+
+
+def make(directory: Path, *names: str, age: float = 0) -> None:
+    for number, name in enumerate(names):
+        path = directory / name
+        path.write_text(f"{name}\n")
+        written = path.stat().st_mtime - age + 10 * number
+        os.utime(path, (written, written))
+
+
+def test_files_come_oldest_first_and_the_log_last(tmp_path: Path) -> None:
+    make(tmp_path, "app.log.2.gz", "app.log.1", "app.log", "other.log", "app.log~", age=100)
+    listing = Listing(tmp_path / "app.log")
+    assert names(listing) == ["app.log.2.gz", "app.log.1", "app.log"]
+    log = listing.look().log
+    assert log
+    assert log.path == tmp_path / "app.log"
+
+
+def test_only_regular_files_count(tmp_path: Path) -> None:
+    (tmp_path / "app.log.1").mkdir()
+    os.mkfifo(tmp_path / "app.log.2")
+    (tmp_path / "app.log.3").symlink_to(tmp_path / "app.log")
+    (tmp_path / "app.log").touch()
+    assert names(Listing(tmp_path / "app.log")) == ["app.log"]
+
+
+def test_a_directory_that_is_gone_has_no_files(tmp_path: Path) -> None:
+    assert names(Listing(tmp_path / "gone" / "app.log")) == []
+
+
+def test_a_change_is_seen_at_once(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    make(tmp_path, "app.log")
+    listing = Listing(log)
+    for number in range(1, 50):
+        log.rename(tmp_path / f"app.log.{100 - number}")
+        log.touch()
+        assert len(listing.look().entries) == number + 1
+
+
+def test_a_look_at_a_directory_that_has_not_changed_reads_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, *(f"app.log.{number}" for number in range(1, 50)), "app.log")
+    os.utime(tmp_path, (1e9, 1e9))  # its last change is long ago
+    listing = Listing(tmp_path / "app.log")
+    first = listing.look()
+    calls: list[str] = []
+
+    def spy(name: str) -> Callable[..., Any]:
+        real = getattr(os, name)
+
+        def counted(*arguments: Any) -> Any:
+            calls.append(name)
+            return real(*arguments)
+
+        return counted
+
+    for name in ("listdir", "open"):
+        monkeypatch.setattr(os, name, spy(name))
+    for _ in range(10):
+        assert listing.look() is first
+    assert calls == []
+
+
+def test_what_is_known_of_a_file_is_remembered_while_it_does_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, *(f"app.log.{number}" for number in range(1, 50)), "app.log")
+    listing = Listing(tmp_path / "app.log")
+    listing.look()
+    opened: list[str] = []
+    real = os.open
+
+    def spy(path: str, *arguments: int) -> int:
+        opened.append(os.path.basename(path))
+        return real(path, *arguments)
+
+    monkeypatch.setattr(os, "open", spy)
+    make(tmp_path, "app.log-20261122")
+    assert len(listing.look().entries) == 51
+    assert opened == ["app.log-20261122"]
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    make(tmp_path, *(f"app.log.{number}" for number in range(1, 200)), "app.log")
+    before = len(os.listdir("/proc/self/fd"))
+    listing = Listing(tmp_path / "app.log")
+    listing.look()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert OUTDATED < 60
+
+
+def test_a_file_that_was_watched_keeps_its_place_whatever_its_name(tmp_path: Path) -> None:
+    make(tmp_path, "app.log.3", "app.log.1", "app.log", age=100)
+    listing = Listing(tmp_path / "app.log")
+    order = listing.look()
+    assert names(listing) == ["app.log.3", "app.log.1", "app.log"]
+    for name in ("app.log.1", "app.log.3"):
+        entry = next(entry for entry in order.entries if entry.path.name == name)
+        listing.watch(entry.identity, entry.facts.head)
+    assert names(listing) == ["app.log.1", "app.log.3", "app.log"]
+
+
+def test_the_number_of_a_deleted_file_says_nothing_about_the_next_one(tmp_path: Path) -> None:
+    make(tmp_path, "app.log.1", "app.log", age=100)
+    listing = Listing(tmp_path / "app.log")
+    before = listing.look()
+    old = before.entries[0]
+    (tmp_path / "app.log.1").write_text("quite another file\n")  # of the same number
+    after = listing.look()
+    assert before.place_of(old) == 0
+    assert before.place_of(after.entries[0]) is None
