@@ -144,6 +144,9 @@
       : "Gap: {bytes} bytes can no longer be read. It goes on here.",
     rotated: () => "The log was rotated: a new file begins here.",
     truncated: () => "The log was emptied: it begins anew here.",
+    unfinished: () => "The next line is not finished yet.",
+    continued: () => "The next line is the rest of the one above that was not finished.",
+    hole: () => "Before the next line there are {bytes} NUL bytes, which are left out.",
     clipped: () => "The next line has {length} bytes; only the first {sent} are shown.",
     shutdown: () => "The server is shutting down.",
     refused: (fact) => {

@@ -77,6 +77,11 @@ const riachoTexts = {
     "Lacuna: o ponto de onde continuar não foi encontrado. Continua daqui.",
   "The log was rotated: a new file begins here.": "O log foi rotacionado: um novo arquivo começa aqui.",
   "The log was emptied: it begins anew here.": "O log foi esvaziado: ele recomeça aqui.",
+  "The next line is not finished yet.": "A próxima linha ainda não terminou.",
+  "The next line is the rest of the one above that was not finished.":
+    "A próxima linha é o resto da linha acima, que não tinha terminado.",
+  "Before the next line there are {bytes} NUL bytes, which are left out.":
+    "Antes da próxima linha há {bytes} bytes NUL, que são omitidos.",
   "The next line has {length} bytes; only the first {sent} are shown.":
     "A próxima linha tem {length} bytes; só os primeiros {sent} são mostrados.",
   "There are too many clients. Trying again in {seconds} seconds.":

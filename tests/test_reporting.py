@@ -136,7 +136,7 @@ def test_a_stream_s_line_says_who_from_where_how_much_how_long_and_why(log: Path
         (r"/stream-logs\?backlog=100", "from 0-0-0", 100, "client left"),
         (r"/stream-logs\?", f"after {id}, from {id}", 50, "client left"),
         (r"/stream-logs\?", "after never-given-out, from 0-0-0", 101, "client left"),
-        (r"/stream-numbers\?to=3&interval=0", "", 4, "finished"),
+        (r"/stream-numbers\?to=3&interval=0", "from 0", 4, "finished"),
         (r"/stream-logs\?backlog=0", r"from [\w-]+", 0, "server stopped"),
     ]
     assert len(streams) == len(expected)

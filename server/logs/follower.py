@@ -415,7 +415,7 @@ class Follower:
 def _problem(error: OSError) -> str:
     """What keeps a log from being read, in words."""
     if error.errno == errno.ENOENT:
-        return "does not exist"
+        return "does not exist yet"
     if error.errno in (errno.EINVAL, errno.ENXIO, errno.EISDIR):
         return "is not a regular file"
     if error.errno == errno.EACCES:

@@ -38,7 +38,7 @@ _DAY_FIRST = re.compile(
     r"(?P<day>[0-9][0-9])[._-](?P<month>[0-9][0-9])[._-](?P<year>[0-9]{4})(?![0-9])"
 )
 _EPOCH = re.compile(r"(?P<seconds>[1-4]?[0-9]{9})(?P<milliseconds>[0-9]{3})?(?![0-9])")
-_NUMBER = re.compile(r"[0-9]{1,9}(?![0-9])")
+_NUMBER = re.compile(r"[0-9]{1,18}(?![0-9])")
 
 
 class Mark(NamedTuple):

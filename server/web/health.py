@@ -56,7 +56,7 @@ class Health:
         }
         return {
             "log": self._feed.name,
-            "exists": status.problem != "does not exist",
+            "exists": status.problem != "does not exist yet",
             "tail": status.is_tailed,
             "end": status.end,
             "unread": status.unread,

@@ -7,7 +7,6 @@ written to, in seconds. Every line comes once, from the start and from each plac
 import asyncio
 import gzip
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 

@@ -94,7 +94,7 @@ def test_a_log_that_stays_away_and_a_full_disk_are_illnesses(tmp_path: Path) -> 
             assert missing.json("/healthz")["exists"] is False
             wait_until(lambda: missing.get("/healthz")[0] == 503, "an illness")
             assert time.monotonic() - gone > 9
-            assert missing.json("/healthz")["problems"] == ["app.log does not exist"]
+            assert missing.json("/healthz")["problems"] == ["app.log does not exist yet"]
             (here / "app.log").write_text("two\n")
             wait_until(lambda: missing.get("/healthz")[0] == 200, "a recovery")
     finally:

@@ -32,7 +32,7 @@ def test_every_family_is_typed_and_explained(tmp_path: Path) -> None:
         for name in (
             *("clients", "clients_behind", "behind_bytes", "streams", "refused", "deliveries"),
             *("sent_bytes", "resumes", "gaps", "rotations", "truncations", "tail_restarts"),
-            *("tail_up", "log_size_bytes", "log_unread_bytes"),
+            *("tail_up", "log_readable", "log_size_bytes", "log_unread_bytes"),
             *("loop_delay_seconds", "loop_delay_worst_seconds"),
         )
     }

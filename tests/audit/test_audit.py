@@ -11,7 +11,7 @@ import pytest
 @pytest.mark.timeout(300)
 def test_a_minute_of_chaos_loses_and_doubles_nothing() -> None:
     command = [sys.executable, "-m", "tests.audit", "--minutes", "1", "--seed", "1"]
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
     audit = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert audit.returncode == 0, audit.stdout + audit.stderr
     counts = dict(re.findall(r"^([a-z ]+): (\d+)$", audit.stdout, re.MULTILINE))

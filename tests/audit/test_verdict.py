@@ -1,0 +1,110 @@
+"""The verdict must be able to fail: each planted fault is reported, and a clean record is not."""
+
+import pytest
+
+from tests.audit.clients import Client
+from tests.audit.disk import Destroyed, Span
+from tests.audit.verdict import FAILURES, UNPROVABLE, Record, Verdict
+from tests.audit.writer import clock
+
+LINES = 20
+
+
+def frame(number: int) -> bytes:
+    return b"id: %d-1-1\ndata: %d|text|%d\n\n" % (number, number, number)
+
+
+def gap(why: str = "no longer on disk") -> bytes:
+    return b'event: gap\nid: 9-9-9\ndata: {"why": "%b"}\n\n' % why.encode()
+
+
+def frames(*numbers: int) -> list[bytes]:
+    return [frame(number) for number in numbers]
+
+
+ALL = frames(*range(1, LINES + 1))
+
+
+def judged(pieces: list[bytes], *destroyed: Destroyed) -> dict[str, int]:
+    """What the verdict finds wrong with a client that got these frames."""
+    client = Client("client", "from=start", 0)
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\nretry: 1\n: stream opened\n\n" + b"".join(pieces))
+    record = Record(
+        last=LINES,
+        times=[float(number) for number in range(LINES + 1)],
+        destroyed=list(destroyed),
+        pieces={b"12|a piece"},
+    )
+    verdict = Verdict(record, [client])
+    verdict.judge_all()
+    return {kind: verdict.counts[kind] for kind in FAILURES if verdict.counts[kind]}
+
+
+GONE = Destroyed(Span(5, 8), since=0.0, action="rotate", seen=True)
+
+CASES: dict[str, tuple[list[bytes], tuple[Destroyed, ...], dict[str, int]]] = {
+    "clean": (ALL, (), {}),
+    "a planted loss": (ALL[:9] + ALL[10:], (), {"lost": 1}),
+    "a planted loss at the end": (ALL[:-3], (), {"lost": 3}),
+    "a doubled line": (ALL[:10] + ALL[9:], (), {"doubled": 1}),
+    "a disorder": (
+        [*ALL[:9], *frames(11, 10), *ALL[11:]], (), {"lost": 2, "out of order": 1}
+    ),
+    "a false gap": ([*ALL[:10], gap(), *ALL[10:]], (), {"false gaps": 2}),
+    "a gap that cannot be told from a true one": ([*ALL[:10], gap(UNPROVABLE), *ALL[10:]], (), {}),
+    "a corrupt line": (
+        [*ALL[:9], b"id: 1-1-1\ndata: 10|text|11\n\n", *ALL[10:]], (), {"lost": 1, "corrupt": 1}
+    ),
+    "a piece that stood in a file": (
+        [*ALL, b"id: 1-1-1\ndata: 12|a piece\n\n"], (), {}
+    ),
+    "lines that were destroyed, and it was told": (
+        [*ALL[:4], gap(), *ALL[8:]], (GONE,), {}
+    ),
+    "a line in two parts": (
+        [
+            *ALL[:9],
+            b'event: unfinished\ndata: {"line": "1-1-1"}\n\nid: 1-1-1\ndata: 10|te\n\n',
+            b'event: continued\ndata: {"line": "2-1-1"}\n\nid: 2-1-1\ndata: xt|10\n\n',
+            *ALL[10:],
+        ],
+        (),
+        {},
+    ),
+    "a line of which a part came twice": (
+        [
+            *ALL[:9],
+            b'event: unfinished\ndata: {"line": "1-1-1"}\n\nid: 1-1-1\ndata: 10|te\n\n',
+            b'event: continued\ndata: {"line": "2-1-1"}\n\nid: 2-1-1\ndata: text|10|te\n\n',
+            *ALL[10:],
+        ],
+        (),
+        {"lost": 1, "corrupt": 1},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_planted_fault_is_reported_and_nothing_else(name: str) -> None:
+    pieces, destroyed, wanted = CASES[name]
+    assert judged(pieces, *destroyed) == wanted
+
+
+def test_lines_that_went_while_a_client_was_connected_must_be_told() -> None:
+    client = Client("client", "from=start", 0)
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\n" + b"".join(ALL[:4]))
+    between = clock()
+    client.feed(b"".join(ALL[8:]))
+    times = [0.0] * (LINES + 1)
+    record = Record(LINES, times, [Destroyed(Span(5, 8), between, "rotate", True)], starts=[-1.0])
+    verdict = Verdict(record, [client])
+    verdict.judge_all()
+    assert verdict.counts["silent"] == 4
+
+
+def test_a_refusal_is_reported() -> None:
+    client = Client("client", "from=start", 0)
+    client.feed(b"HTTP/1.0 503 Service Unavailable\r\n\r\n" + b"".join(ALL))
+    verdict = Verdict(Record(LINES, [0.0] * (LINES + 1)), [client])
+    verdict.judge_all()
+    assert verdict.counts["refused"] == 1

@@ -1,0 +1,230 @@
+"""The verdict: what each client got, compared with what was written and what was destroyed.
+
+It knows records only, no files, processes or sockets, so that planted faults show that it can fail.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.audit.clients import Client, Fact, Run
+from tests.audit.disk import Destroyed, Span, subtract
+from tests.audit.writer import clock
+
+GRACE = 1.0
+"""Seconds in which the server may miss that lines came and were destroyed."""
+
+BEHIND = 5.0
+"""The same when it had not yet come so far, since all clients were busy with older lines."""
+
+IN_PLACE = (
+    "truncate",
+    "truncate_and_regrow",
+    "cut_back",
+    "delete_and_create",
+    "copytruncate_while_written",
+)
+"""What destroys lines of the log itself, and leaves nothing behind that could tell."""
+
+UNPROVABLE = "files may have been removed before they were read"
+"""What the server says where nothing need be lost, but it could not tell."""
+
+
+class Action(NamedTuple):
+    """What was done, and when."""
+
+    at: float
+    name: str
+
+
+@dataclass
+class Record:
+    """All that happened, but for what the clients got."""
+
+    last: int
+    """The number of the last line."""
+    times: Sequence[float]
+    """When each line was written, by its number."""
+    destroyed: list[Destroyed] = field(default_factory=list)
+    pieces: set[bytes] = field(default_factory=set)
+    """Pieces of lines that files begin or end with."""
+    starts: list[float] = field(default_factory=lambda: [0.0])
+    """When the server was started."""
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+    """When it was down or stopped."""
+    actions: list[Action] = field(default_factory=list)
+
+
+class Problem(NamedTuple):
+    """What went wrong with a client, before the event at `place` of its history."""
+
+    kind: str
+    span: Span
+    client: Client
+    place: int
+    why: str
+
+
+FAILURES = ("lost", "silent", "doubled", "out of order", "false gaps", "corrupt", "refused")
+
+
+@dataclass
+class Verdict:
+    """Compares what each client got with what was written and what was destroyed."""
+
+    record: Record
+    everyone: list[Client]
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+
+    def judge_all(self) -> None:
+        for client in self.everyone:
+            self.judge(client)
+
+    def judge(self, client: Client) -> None:
+        self._client = client
+        self._last: int | None = None
+        self._missing: list[Span] = []
+        opened: float | None = None
+        facts: list[Fact] = []
+        self._came = _time(client.history[0]) if client.history else clock()
+        for self._place, entry in enumerate(client.history):
+            if isinstance(entry, Run):
+                if opened is None:
+                    opened = entry.began
+                self._judge_run(entry, facts, opened)
+                facts = []
+                continue
+            facts.append(entry)
+            if entry.name == "id" and opened is None:
+                opened = entry.at
+            elif entry.name == "piece" and entry.text.encode("latin-1") not in self.record.pieces:
+                self._fail("corrupt", Span(0, 0), entry.text[:200])
+            elif entry.name == "refused":
+                self._fail("refused", Span(0, 0), entry.text)
+            elif entry.name == "gap":
+                self._judge_gap(entry)
+                if "not in the log" in entry.text:
+                    self._came = entry.at  # it begins anew, and that was all it could be told
+        self._place = len(client.history)
+        if not client.has_left and client.last != self.record.last:
+            self._judge_missing(Span((self._last or 0) + 1, self.record.last), facts, clock())
+
+    def _judge_run(self, run: Run, facts: list[Fact], opened: float) -> None:
+        if self._last is None:
+            first = 1
+            if "from=start" not in self._client.query:
+                while first < run.first and self.record.times[first] <= opened:
+                    first += 1
+            facts = [Fact("gap", "a new client is told nothing", opened), *facts]
+            self._judge_missing(Span(first, run.first - 1), facts, run.began)
+        elif run.first > self._last:
+            self._judge_missing(Span(self._last + 1, run.first - 1), facts, run.began)
+        elif any("not in the log" in fact.text for fact in facts if fact.name == "gap"):
+            self.counts["repeated after a gap"] += min(self._last, run.last) - run.first + 1
+        else:
+            again = [Span(run.first, min(self._last, run.last))]
+            for span in subtract(again, subtract(again, self._missing)):
+                self._fail("out of order", span, f"after line {self._last}")
+            for span in subtract(again, self._missing):
+                self._fail("doubled", span, f"after line {self._last}")
+        self._last = run.last
+
+    def _judge_gap(self, gap: Fact) -> None:
+        """A gap is true if the last line that was sent or the one after it was destroyed."""
+        self.counts["gaps"] += 1
+        if self._last is not None:
+            around = [Span(self._last, self._last + 1)]
+            # What was never seen on disk was gone before it was missed.
+            destroyed = [d.span for d in self.record.destroyed if d.since <= gap.at or not d.seen]
+            if subtract(around, destroyed) != around:
+                return
+            if UNPROVABLE in gap.text:
+                self.counts["unprovable gaps"] += 1
+            else:
+                self._fail("false gaps", around[0], gap.text)
+
+    def _judge_missing(self, span: Span, facts: list[Fact], now: float) -> None:
+        if span.length <= 0:
+            return
+        self._missing.append(span)
+        told = any(fact.name in ("gap", "truncated") for fact in facts)
+        left = [span]
+        for destroyed in self.record.destroyed:
+            if destroyed.seen and destroyed.since > now:
+                continue
+            here = subtract([span], subtract([span], [destroyed.span]))
+            left = subtract(left, here)
+            for piece in here:
+                if told or not destroyed.seen or destroyed.since < self._came:
+                    self.counts["excused"] += piece.length
+                elif reason := self._why_undetectable(piece, destroyed, now):
+                    self.counts[f"undetectable: {reason}"] += piece.length
+                else:
+                    self._fail("silent", piece, f"destroyed by {destroyed.action}")
+        for piece in left:
+            self._fail("lost", piece, f"told: {told}")
+
+    def _why_undetectable(self, span: Span, destroyed: Destroyed, now: float) -> str:
+        """Why the server that went on had no chance to know of these lines, if it had none."""
+        times, since = self.record.times, destroyed.since
+        written = times[span.first]
+        if since - written < GRACE:
+            return "there for a moment"
+        if since - written < BEHIND and not self._is_reached(span.first, since):
+            return "the server had not come so far"
+        if max(start for start in self.record.starts if start <= now) > times[span.first - 1]:
+            return "there before the server was started"
+        was_stopped = any(
+            begin < since + GRACE and written < end for begin, end in self.record.pauses
+        )
+        if was_stopped and destroyed.action in IN_PLACE:
+            return "truncated while the server was stopped"
+        return ""
+
+    def _is_reached(self, number: int, by: float) -> bool:
+        """Whether any client had got the line `number`, or a later one."""
+        return any(
+            isinstance(entry, Run) and entry.last >= number and entry.began < by
+            for client in self.everyone
+            for entry in client.history
+        )
+
+    def _fail(self, kind: str, span: Span, why: str) -> None:
+        self.counts[kind] += span.length
+        self.problems.append(Problem(kind, span, self._client, self._place, why))
+
+    def explain(self, problem: Problem) -> str:
+        """All that is known around a problem."""
+        kind, span, client, place, why = problem
+        history = client.history[max(0, place - 6) : place + 4]
+        at = _time(client.history[min(place, len(client.history) - 1)])
+        times = self.record.times
+        edges = {max(1, span.first - 1), max(1, span.first), min(span.last + 1, len(times) - 1)}
+        since = min([times[number] for number in edges] + [_time(entry) for entry in history]) - 3
+        events = [(_time(entry), f"    {client.name}: {_text(entry)}") for entry in history]
+        events += [(a.at, f"  {a.name}") for a in self.record.actions if since < a.at < at + 2]
+        events += [
+            (d.since, f"  destroyed{' unseen' * (not d.seen)}: {d.span} by {d.action}")
+            for d in self.record.destroyed
+            if d.span.last >= span.first - 1000 and d.span.first <= span.last + 1000
+        ]
+        events += [(s, "  the server starts") for s in self.record.starts if since < s < at + 2]
+        events += [(times[number], f"  line {number} is written") for number in edges]
+        lines = [
+            f"{when - times[0]:10.3f} {text}"
+            for when, text in sorted(events, key=lambda event: event[0])
+        ]
+        return "\n".join([f"{kind}: {span} of {client.name}: {why}", *lines])
+
+
+def _time(entry: Run | Fact) -> float:
+    return entry.began if isinstance(entry, Run) else entry.at
+
+
+def _text(entry: Run | Fact) -> str:
+    if isinstance(entry, Run):
+        ids = f"{entry.first_id.decode()} to {entry.last_id.decode()}"
+        return f"lines {entry.first} to {entry.last}, ids {ids}"
+    return f"{entry.name} {entry.text[:300]!r}"
