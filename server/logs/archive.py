@@ -18,6 +18,9 @@ from server.logs.unpacking import Unpacker
 COPY_LAG = 1024 * 1024
 """Bytes that a log may grow between logrotate's copy of it and its truncation."""
 
+MOST_TRIMMED = 3
+"""Files in which a place is looked for at other offsets."""
+
 UNPACKED_FOR = 60.0
 """Seconds for which an unpacked file is kept after it was last asked for."""
 
@@ -239,18 +242,22 @@ class Archive:
                 return Step(file, position, _trace(file, snapshot))
         return None
 
-    def search_trimmed(self, position: Position) -> tuple[File, Position] | None:
-        """The log itself, if its front was cut off and the rest still holds `position`.
+    def search_trimmed(self, position: Position) -> Step | None:
+        """The file whose front was cut off and whose rest still holds `position`.
 
-        What stood before the position is looked for at other offsets.
+        What stood before the position is looked for at other offsets, in the youngest files.
         """
-        log = self.snapshot().log
-        if log is None:
-            return None
-        file = self._open(log)
-        found = find_position(position, file.read, file.size)
-        place = file.position(found) if found else None
-        return (file, place) if place else None
+        snapshot = self.snapshot()
+        for entry in reversed(snapshot.entries[-MOST_TRIMMED:]):
+            try:
+                file = self._open(entry)
+            except CannotUnpackError:
+                continue
+            found = find_position(position, file.read, file.size)
+            place = file.position(found) if found else None
+            if place:
+                return Step(file, place, _trace(file, snapshot))
+        return None
 
     # --- what follows ----------------------------------------------------------------
 

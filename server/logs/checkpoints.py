@@ -58,16 +58,20 @@ class Checkpoints:
         return len(self._positions)
 
     def equal(self, file: File) -> int:
-        """How many bytes at the start of `file` are as they were: its size if all of them, or 0.
+        """How many bytes at the start of `file` are as they were, up to the end of a line.
 
-        Of a long one not all are compared: its first KEPT bytes, and the last position that is
-        remembered of what it still has.
+        Of a long one not all are compared: its first KEPT bytes, and positions in what it still
+        has.
         """
         size = file.size
         start = file.read(0, min(size, len(self._start)))
         if not self._start.startswith(start):
-            return 0
+            pairs = enumerate(zip(self._start, start, strict=False))
+            same = next((at for at, (one, other) in pairs if one != other), len(self._start))
+            return start.rfind(b"\n", 0, same) + 1
         if size <= len(self._start):
             return size
         known = [one for one in self._positions if one.offset <= size]
-        return size if not known or file.holds(known[-1]) else 0
+        if not known or file.holds(known[-1]):
+            return size
+        return next((one.offset for one in reversed(known) if file.holds(one)), 0)

@@ -21,6 +21,11 @@ RESTART = 0.5
 """Least seconds between two starts of tail; meanwhile the file is read without it."""
 
 
+LEAST_EQUAL = 4096
+"""Bytes at the start of a log that goes on otherwise which show that it was cut back. What a
+program writes whenever it starts is shorter."""
+
+
 class Look(NamedTuple):
     """What one look at the file that is followed has shown."""
 
@@ -115,8 +120,8 @@ class Recovery(Enum):
 
     IN_COPY = auto()
     """In the copy, which is whole, and then in the log."""
-    AT_END = auto()
-    """Where the log ends now: it was cut back to a part that was sent already."""
+    AT_EQUAL = auto()
+    """After what it still has: the log was cut back to a part that was sent already."""
     AT_MOVED = auto()
     """After what was taken last: the front of the log was cut off."""
     AT_START = auto()
@@ -127,8 +132,8 @@ def recover(found: Found) -> Recovery:
     """Where to go on. Of several ways, the one that loses and doubles nothing is taken."""
     if found.copy_holds_end:
         return Recovery.IN_COPY
-    if found.size and found.equal == found.size:
-        return Recovery.AT_END
+    if found.equal and (found.equal == found.size or found.equal >= LEAST_EQUAL):
+        return Recovery.AT_EQUAL
     if found.moved_to is not None:
         return Recovery.AT_MOVED
     return Recovery.AT_START

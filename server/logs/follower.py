@@ -348,19 +348,20 @@ class Follower:
         if is_same and position == START:
             await self._begin(found)
             return
-        equal = await self._call(self._checkpoints.equal, file) if is_same else 0
+        may_be_equal = is_same and not found.has_copy
+        equal = await self._call(self._checkpoints.equal, file) if may_be_equal else 0
         decision = recover(
             Found(
                 copy_holds_end=found.start == position != START,
-                size=0 if found.has_copy else file.size,
+                size=file.size,
                 equal=equal,
                 moved_to=found.start.offset or None,
             )
         )
         if decision is Recovery.IN_COPY:
             await self._begin(found)
-        elif decision is Recovery.AT_END:
-            end = await self._call(file.position, file.size)
+        elif decision is Recovery.AT_EQUAL:
+            end = await self._call(file.position, equal)
             await self._change_to(found._replace(start=end or START), None, publish)
         else:
             await self._change_to(found, None, publish)

@@ -116,8 +116,8 @@ class History:
             end = generation.end or START
             return Place(generation, min(position, end, key=lambda place: place.offset))
         trimmed = await self._search(self._archive.search_trimmed, position)
-        if trimmed and follower.follows(trimmed[0]):
-            return Place(follower.end.generation, trimmed[1])
+        if trimmed:
+            return Place(await self._adopt(trimmed), trimmed.start)
         try:
             place = await self.oldest()
         except GoneError as error:

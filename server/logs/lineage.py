@@ -65,7 +65,8 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     by_shape: dict[str, list[Chain]] = defaultdict(list)
     for (shape, _), chain in sorted(chains.items()):
         by_shape[shape].append(chain)
-    merged = [_order_shape(of_shape) for of_shape in by_shape.values()]
+    log = next((file for file in belonging if file.mark is None), None)
+    merged = [_order_shape(of_shape, log) for of_shape in by_shape.values()]
     nothing: Chain = []
     rotated = reduce(_merge_by_time, merged, nothing)
     return rotated + [file for file in belonging if file.mark is None]
@@ -187,7 +188,7 @@ def compare(one: Observed, other: Observed) -> int:
     return 0
 
 
-def _order_shape(chains: list[Chain]) -> Chain:
+def _order_shape(chains: list[Chain], log: Observed | None) -> Chain:
     """All files of one shape, oldest first.
 
     Where each name is there once, in whatever packing, the names tell the order, but for the
@@ -196,15 +197,18 @@ def _order_shape(chains: list[Chain]) -> Chain:
     """
     names = Counter(_rank(file) for chain in chains for file in chain)
     if max(names.values()) == 1:
-        return _order_chain([file for chain in chains for file in chain])
-    return reduce(_merge_by_time, map(_order_chain, chains), [])
+        return _order_chain([file for chain in chains for file in chain], log)
+    ordered = [_order_chain(chain, log) for chain in chains]
+    return reduce(_merge_by_time, ordered)
 
 
-def _order_chain(chain: Chain) -> Chain:
-    """Files whose names differ, in the order that contradicts their times least.
+def _order_chain(chain: Chain, log: Observed | None) -> Chain:
+    """Files whose names differ, in the order of their times, or else of their names.
 
     Dates rise with time. A number beside a date does, too, as log4j counts. A number alone counts
-    up to the oldest, as logrotate does, unless the times say otherwise.
+    up to the oldest, as logrotate does, unless the times say otherwise. Where names in neither
+    direction agree with the times, the times decide; but not where a file is younger than the log
+    itself: then the clock was set back, and names that agree with most of the times decide.
     """
     dated = any(file.mark and file.mark.date is not None for file in chain)
     rising = sorted(chain, key=_rank)
@@ -213,9 +217,30 @@ def _order_chain(chain: Chain) -> Chain:
     wrong, known = _contradictions(first)
     if wrong * 2 > known:
         wrong, first = min((wrong, first), (_contradictions(second)[0], second), key=_by_count)
+    if wrong and (by_time := _by_trusted_times(first, log)):
+        return by_time
     if wrong * 3 > known:
         return sorted(chain, key=_time_key)
     return first
+
+
+def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
+    """The files by their times, None where these are not known well or cannot be right."""
+    firsts = [file.first for file in chain if file.first is not None]
+    if log and log.first is not None and len(firsts) == len(chain):
+        return sorted(chain, key=_first) if max(firsts) <= log.first + SLACK else None
+    if log is None or any(file.is_packed for file in chain):
+        return None
+    is_known = max(file.modified for file in chain) <= log.modified
+    return sorted(chain, key=_modified) if is_known else None
+
+
+def _first(file: Observed) -> float:
+    return file.first or 0.0
+
+
+def _modified(file: Observed) -> int:
+    return file.modified
 
 
 def _by_count(way: tuple[int, Chain]) -> int:

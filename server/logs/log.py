@@ -151,7 +151,9 @@ def check(path: Path, target: Path) -> None:
     """Raise StartError if the log at `path`, which leads to `target`, cannot be followed."""
     try:
         if stat.S_ISFIFO(os.stat(path).st_mode):  # also one that has no name: /dev/stdin
-            raise StartError(f"{path} is not a regular file but a pipe: name a file that a program appends to")
+            raise StartError(
+                f"{path} is not a regular file but a pipe: name a file that a program appends to"
+            )
     except (OSError, ValueError):
         pass  # the next lines say why
     try:

@@ -264,6 +264,7 @@ class Chaos:
             lines = self._log.read_bytes().splitlines(keepends=True)
             kept = self._random.randint(0, len(lines))
             os.truncate(self._log, sum(map(len, lines[:kept])))
+            self.wait(0.5, 0.5)  # a few lines that are written on at once cannot be told apart
 
     def cut_the_front(self) -> None:
         """Keep the last lines: `tail -n 200 app.log > t && mv t app.log`."""

@@ -114,7 +114,7 @@ class Client:
         if self._continues:
             line = self._part + line
         elif self._part:  # the file ended there
-            self.history.append(Fact("piece", self._part.decode("latin-1"), now))
+            self.history.append(Fact("torn", self._part.decode("latin-1"), now))
         is_part, self._is_part, self._continues = self._is_part, False, False
         self._part = line if is_part else b""
         if not is_part:

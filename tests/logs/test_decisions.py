@@ -93,8 +93,9 @@ def test_tail_runs_for_the_log_itself_and_is_replaced_when_it_is_stuck(
     ("found", "recovery"),
     [
         (Found(True, 100, 100, 50), Recovery.IN_COPY),
-        (Found(False, 100, 100, None), Recovery.AT_END),  # truncate -s: all of it was sent
+        (Found(False, 100, 100, None), Recovery.AT_EQUAL),  # truncate -s: all of it was sent
         (Found(False, 100, 60, None), Recovery.AT_START),  # it begins alike, and goes on otherwise
+        (Found(False, 10_000, 5_000, None), Recovery.AT_EQUAL),  # and written on since
         (Found(False, 0, 0, None), Recovery.AT_START),
         (Found(False, 100, 0, 50), Recovery.AT_MOVED),
         (Found(False, 100, 0, None), Recovery.AT_START),
