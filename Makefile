@@ -7,18 +7,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# what the tests use beside Python packages: command=Debian package
-TEST_TOOLS := chromium=chromium curl=curl logrotate=logrotate ip=iproute2 openssl=openssl \
-  nginx=nginx haproxy=haproxy caddy=caddy systemd-analyze=systemd strace=strace
+# what a virtual environment is made with: NEED=Debian package, as in tests/install.sh
+VENV_NEEDS := $(if $(wildcard $(BIN)/python),,import:ensurepip=python3-venv)
+# what the tests use beside Python packages; Playwright's own node needs libatomic
+TEST_NEEDS := $(VENV_NEEDS) chromium=chromium curl=curl logrotate=logrotate ip=iproute2 \
+  openssl=openssl nginx=nginx haproxy=haproxy caddy=caddy systemd-analyze=systemd strace=strace \
+  node=nodejs npm=npm libatomic.so.1=libatomic1
 # what the benchmarks use
-BENCH_TOOLS := gcc=build-essential openssl=openssl
+BENCH_NEEDS := $(VENV_NEEDS) gcc=build-essential openssl=openssl
 
-.PHONY: serve test check bench test-tools bench-tools clean
+.PHONY: serve test check bench test-needs bench-needs clean
 
 serve: $(VENV)/.serve
 	$(BIN)/python -m server $(ARGS)
 
-test: $(VENV)/.dev test-tools tests/npm/node_modules
+test: test-needs $(VENV)/.dev tests/npm/node_modules
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev
@@ -26,13 +29,12 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev bench-tools
+bench: bench-needs $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV) || { \
-	  echo "installing python3-venv"; . tests/as_root.sh; as_root apt-get update -q && \
-	  as_root apt-get install -qy python3-venv && $(PYTHON) -m venv --clear $(VENV); }
+	@PYTHON=$(PYTHON) sh tests/install.sh $(VENV_NEEDS)
+	$(PYTHON) -m venv --clear $(VENV)
 
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
@@ -43,21 +45,12 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	touch $@ $(VENV)/.serve
 
 # Installed only where missing: most machines have them. Daemons are not started.
-test-tools: TOOLS := $(TEST_TOOLS)
-bench-tools: TOOLS := $(BENCH_TOOLS)
-test-tools bench-tools:
-	@. tests/as_root.sh; missing=""; PATH="$$PATH:/usr/sbin"; \
-	for tool in $(TOOLS); do \
-	  command -v $${tool%%=*} >/dev/null || missing="$$missing $${tool##*=}"; \
-	done; \
-	command -v node >/dev/null || missing="$$missing nodejs"; \
-	command -v npm >/dev/null || missing="$$missing npm"; \
-	if [ -n "$$missing" ]; then \
-	  echo "installing$$missing"; as_root apt-get update -q && \
-	  without_services apt-get install -qy --no-install-recommends $$missing; \
-	fi
+test-needs:
+	@PYTHON=$(PYTHON) sh tests/install.sh $(TEST_NEEDS)
+bench-needs:
+	@PYTHON=$(PYTHON) sh tests/install.sh $(BENCH_NEEDS)
 
-tests/npm/node_modules: tests/npm/package.json | test-tools
+tests/npm/node_modules: tests/npm/package.json | test-needs
 	cd tests/npm && npm install --silent --no-audit --no-fund --no-package-lock
 	touch $@
 

@@ -36,6 +36,16 @@ def is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+def on_small_disk(directory: Path, size: str) -> list[str]:
+    """What starts a command that finds an empty disk of that size at `directory`: `before`.
+
+    The disk is in a mount namespace of its own, which takes no root, and goes with the command;
+    /proc/PID/root shows it to others.
+    """
+    mount = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
+    return ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, str(directory)]
+
+
 class Server:
     """`python -m server` with `arguments`, started in the directory `cwd`."""
 

@@ -1,14 +1,12 @@
 """The demo's log: its form, its levels, its size."""
 
 import asyncio
-import os
 import re
-import subprocess
 import time
 from pathlib import Path
 
 from server.sources.log_writer import BACKUPS, MAX_BYTES, LogWriter
-from tests.running import following, running, wait_until
+from tests.running import following, on_small_disk, running, wait_until
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - log_writer - "
@@ -83,23 +81,20 @@ def test_the_writer_can_be_left_out_and_put_on(tmp_path: Path) -> None:
 def test_on_a_full_disk_it_drops_lines_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    as_root = [] if os.geteuid() == 0 else ["sudo"]
-    mount = [*as_root, "mount", "-t", "tmpfs", "-o", "size=64k,mode=777", "none", str(disk)]
-    subprocess.run(mount, check=True)
-    try:
-        filler = disk / "filler"
-        arguments = [disk / "app.log", "--log-writer", "--writer-interval", "0.005"]
-        with running(tmp_path, *arguments) as server, following(server) as client:
-            client.wait_for(10)
-            filler.write_bytes(b"x" * (40 * 1024))
-            wait_until(lambda: "lines are dropped" in server.errors(), "the disk is full")
-            assert "No space left on device" in server.errors()
-            filler.unlink()
-            wait_until(lambda: "can be written again" in server.errors(), "it goes on")
-            count = len(client.lines)
-            lines = client.wait_for(count + 10)
-            assert server.errors().count("lines are dropped") == 1
-            assert all(LINE.fullmatch(line) for line in lines)
-            assert len(set(lines)) == len(lines)
-    finally:
-        subprocess.run([*as_root, "umount", "-l", str(disk)], check=True)
+    arguments = [disk / "app.log", "--log-writer", "--writer-interval", "0.005"]
+    with (
+        running(tmp_path, *arguments, before=on_small_disk(disk, "64k")) as server,
+        following(server) as client,
+    ):
+        filler = Path(f"/proc/{server.process.pid}/root{disk}/filler")
+        client.wait_for(10)
+        filler.write_bytes(b"x" * (40 * 1024))
+        wait_until(lambda: "lines are dropped" in server.errors(), "the disk is full")
+        assert "No space left on device" in server.errors()
+        filler.unlink()
+        wait_until(lambda: "can be written again" in server.errors(), "it goes on")
+        count = len(client.lines)
+        lines = client.wait_for(count + 10)
+        assert server.errors().count("lines are dropped") == 1
+        assert all(LINE.fullmatch(line) for line in lines)
+        assert len(set(lines)) == len(lines)

@@ -1,9 +1,7 @@
 """Whether a server says that it is well when it is, and that it is ill when it is."""
 
 import asyncio
-import os
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 from server.web.health import Health
 from server.web.monitoring import LoopDelay
 from tests.feeding import log_feed
-from tests.running import PATIENCE, following, running, wait_until
+from tests.running import PATIENCE, following, on_small_disk, running, wait_until
 
 
 def test_a_server_that_is_well_says_so(tmp_path: Path) -> None:
@@ -69,36 +67,31 @@ def test_a_log_that_stays_away_and_a_full_disk_are_illnesses(tmp_path: Path) -> 
     disk, here = tmp_path / "disk", tmp_path / "here"
     disk.mkdir()
     here.mkdir()
-    as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    mount = [*as_root, "mount", "-t", "tmpfs", "-o", "size=32m,mode=777", "none", str(disk)]
-    subprocess.run(mount, check=True)
-    try:
-        (disk / "app.log").write_text("one\n")
-        (here / "app.log").write_text("one\n")
-        with (
-            running(tmp_path, disk / "app.log") as full,
-            running(here, here / "app.log") as missing,
-        ):
-            (here / "app.log").unlink()
-            gone = time.monotonic()
-            assert full.get("/healthz")[0] == 200
-            (disk / "fill").write_bytes(bytes(20 * 2**20))
-            health = full.json("/healthz")
-            assert (health["status"], full.get("/healthz")[0]) == ("ill", 503)
-            assert health["problems"] == ["the log's disk has no room"]
-            assert health["free"] < 16 * 2**20
-            (disk / "fill").unlink()
-            assert full.get("/healthz")[0] == 200
-            # a rotation leaves no log for a moment: that is no illness
-            assert missing.json("/healthz")["status"] == "ok"
-            assert missing.json("/healthz")["exists"] is False
-            wait_until(lambda: missing.get("/healthz")[0] == 503, "an illness")
-            assert time.monotonic() - gone > 9
-            assert missing.json("/healthz")["problems"] == ["app.log does not exist yet"]
-            (here / "app.log").write_text("two\n")
-            wait_until(lambda: missing.get("/healthz")[0] == 200, "a recovery")
-    finally:
-        subprocess.run([*as_root, "umount", "-l", str(disk)], check=True)
+    (here / "app.log").write_text("one\n")
+    with (
+        running(tmp_path, disk / "app.log", before=on_small_disk(disk, "32m")) as full,
+        running(here, here / "app.log") as missing,
+    ):
+        (here / "app.log").unlink()
+        gone = time.monotonic()
+        inside = Path(f"/proc/{full.process.pid}/root{disk}")
+        (inside / "app.log").write_text("one\n")
+        assert full.get("/healthz")[0] == 200
+        (inside / "fill").write_bytes(bytes(20 * 2**20))
+        health = full.json("/healthz")
+        assert (health["status"], full.get("/healthz")[0]) == ("ill", 503)
+        assert health["problems"] == ["the log's disk has no room"]
+        assert health["free"] < 16 * 2**20
+        (inside / "fill").unlink()
+        assert full.get("/healthz")[0] == 200
+        # a rotation leaves no log for a moment: that is no illness
+        assert missing.json("/healthz")["status"] == "ok"
+        assert missing.json("/healthz")["exists"] is False
+        wait_until(lambda: missing.get("/healthz")[0] == 503, "an illness")
+        assert time.monotonic() - gone > 9
+        assert missing.json("/healthz")["problems"] == ["app.log does not exist yet"]
+        (here / "app.log").write_text("two\n")
+        wait_until(lambda: missing.get("/healthz")[0] == 200, "a recovery")
 
 
 def test_bytes_that_nobody_reads_are_an_illness(tmp_path: Path) -> None:
