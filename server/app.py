@@ -27,6 +27,7 @@ from server.reporting import log_request
 from server.service import feed_watchdog, notify
 from server.settings import Settings
 from server.sources.log_writer import LogWriter
+from server.supervision import supervise
 from server.web.access import Access
 from server.web.body import DEAD_AFTER
 from server.web.context import Context
@@ -169,9 +170,12 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     async with source.followed() as following:
         delay, health = LoopDelay(), Health(source.feed, following)
         background = [
-            asyncio.create_task(delay.measure()),
-            asyncio.create_task(health.watch()),
-            asyncio.create_task(feed_watchdog(lambda: not health.is_stuck())),
+            asyncio.create_task(supervise(name, make))
+            for name, make in (
+                ("the measurement of the loop's delay", delay.measure),
+                ("the watch of the log's health", health.watch),
+                ("the watchdog's feeding", lambda: feed_watchdog(lambda: not health.is_stuck())),
+            )
         ]
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()

@@ -7,18 +7,21 @@ from collections.abc import Callable
 
 
 def notify(*assignments: str) -> None:
-    """Tell it such as `READY=1`; nothing happens where there is no systemd to be told."""
+    """Tell systemd such as `READY=1`; nothing happens where there is none, or it cannot be told.
+
+    It cannot be told while this process has no descriptor left: what matters is told again.
+    """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address.startswith("@"):
         address = "\0" + address[1:]  # "a Linux abstract namespace socket"
     elif not address.startswith("/"):
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        channel.setblocking(False)
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.setblocking(False)
             channel.sendto("\n".join(assignments).encode(), address)
-        except OSError:
-            pass  # systemd draws its own conclusions from silence
+    except OSError:
+        pass  # systemd draws its own conclusions from silence
 
 
 def watchdog_interval() -> float | None:
@@ -31,7 +34,10 @@ def watchdog_interval() -> float | None:
 
 
 async def feed_watchdog(is_well: Callable[[], bool]) -> None:
-    """Give a sign of life "every half of the time" for as long as `is_well`; for ever."""
+    """Give a sign of life "every half of the time" for as long as `is_well`; for ever.
+
+    Return at once where no watchdog waits for it.
+    """
     interval = watchdog_interval()
     while interval:
         if is_well():

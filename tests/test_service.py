@@ -1,16 +1,19 @@
 """What systemd is told, by way of a real datagram socket."""
 
+import asyncio
 import os
+import resource
 import select
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from server.service import notify, watchdog_interval
+from server.service import feed_watchdog, notify, watchdog_interval
 from tests.running import PATIENCE, running, wait_until
 
 
@@ -52,6 +55,49 @@ def test_a_server_that_is_well_gives_signs_of_life_and_one_that_hangs_gives_none
         assert select.select([manager], [], [], 0.5)[0] == []
         server.process.send_signal(signal.SIGCONT)
         assert manager.recv(4096) == b"WATCHDOG=1"
+
+
+def test_a_shortage_of_descriptors_does_not_end_the_signs_of_life(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.getsockname())
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    rounds: list[None] = []
+
+    def is_well() -> bool:
+        rounds.append(None)
+        return True
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        feeding = asyncio.create_task(feed_watchdog(is_well))
+        with no_descriptors_left():
+            while len(rounds) < 3:
+                await asyncio.sleep(0.01)
+        manager.setblocking(False)
+        assert await asyncio.wait_for(loop.sock_recv(manager, 4096), PATIENCE) == b"WATCHDOG=1"
+        feeding.cancel()
+
+    asyncio.run(main())
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    """Whatever needs a descriptor fails meanwhile."""
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, most))
+    held = []
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
+        for descriptor in held:
+            os.close(descriptor)
 
 
 @pytest.mark.parametrize("address", ["", "vsock:2:1234", "/nobody/is/here"])
