@@ -86,6 +86,35 @@ def test_an_unreadable_log_is_named(tmp_path: Path, place: str) -> None:
     assert_refused(result, "app.log", "read permission")
 
 
+def test_a_server_starts_and_streams_without_proc(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("one\n")
+    hide = 'mount -t tmpfs none /proc && exec "$@"'
+    before = ["unshare", "--map-root-user", "--mount", "sh", "-c", hide, "sh"]
+    with running(tmp_path, "app.log", before=before) as server, following(server) as client:
+        assert not Path(f"/proc/{server.process.pid}/root/proc/self").exists()
+        assert client.wait_for(1) == ["one"]
+        with (tmp_path / "app.log").open("a") as file:
+            file.write("two\n")
+        assert client.wait_for(2) == ["one", "two"]
+        assert server.get("/healthz")[0] == server.get("/metrics")[0] == 200
+        assert server.errors().count("Traceback") == 0
+
+
+def test_no_process_to_be_had_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    # in a process that may not start another one
+    script = (
+        "import errno, os, sys\n"
+        "def fork(): raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))\n"
+        "os.fork = fork\n"
+        "from server.cli import main; sys.argv[1:] = ['app.log']; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert_refused(result, "tail cannot be started", "Resource temporarily unavailable")
+
+
 def test_a_missing_temporary_directory_is_named(tmp_path: Path) -> None:
     # in a process to which no directory can be written
     script = (

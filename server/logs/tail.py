@@ -3,6 +3,9 @@
 This is the only file that knows `sh`. Tail writes straight into a pipe that
 the event loop reads, without a thread or a Python line in between; when nobody reads,
 the pipe fills and tail waits.
+
+`sh` need not close the descriptors that tail must not have (`_close_fds`): Python has opened
+them close-on-exec (PEP 446), and to list them takes a /proc, which is not everywhere.
 """
 
 import asyncio
@@ -21,16 +24,20 @@ _READ_SIZE = 64 * 1024
 def find_tail() -> sh.Command:
     """The command that is GNU tail: `tail`, or `gtail` where that is another one.
 
-    Raises StartError where there is none. BusyBox's and BSD's tail cannot follow by
-    descriptor or end with a process; see tail(1) of GNU coreutils for both options.
+    Raises StartError where there is none, or no process can be started. BusyBox's and BSD's
+    tail cannot follow by descriptor or end with a process; see tail(1) of GNU coreutils for
+    both options.
     """
     for name in ("tail", "gtail"):
         try:
             command = sh.Command(name)
-            if "GNU coreutils" in command("--version", _tty_out=False):
+            if "GNU coreutils" in command("--version", _tty_out=False, _close_fds=False):
                 return command
         except (sh.CommandNotFound, sh.ErrorReturnCode):
             continue
+        except (sh.ForkException, OSError) as error:
+            why = str(error).strip().rpartition("\n")[2]
+            raise StartError(f"{name} cannot be started: {why}") from None
     raise StartError("GNU tail is not installed: install the package coreutils")
 
 
@@ -58,6 +65,7 @@ class Tail:
                     _bg_exc=False,
                     _no_out=True,
                     _no_err=True,
+                    _close_fds=False,
                 )
         except BaseException as error:
             os.close(reader)

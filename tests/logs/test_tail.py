@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 
 import psutil
@@ -69,6 +70,24 @@ def test_nothing_is_left_of_a_tail(tmp_path: Path) -> None:
             await task
         assert psutil.Process().children() == []
         assert len(os.listdir("/proc/self/fd")) == before
+
+    asyncio.run(main())
+
+
+def test_a_tail_holds_nothing_that_this_process_has_open(tmp_path: Path) -> None:
+    path, other = tmp_path / "app.log", tmp_path / "other"
+    path.touch()
+
+    async def main() -> None:
+        with other.open("w"), socket.socket():
+            tail = Tail(find_tail(), path, 0)
+            try:
+                [process] = psutil.Process().children()
+                held = [os.readlink(one) for one in Path(f"/proc/{process.pid}/fd").iterdir()]
+                assert str(other) not in held
+                assert not [one for one in held if one.startswith("socket:")]
+            finally:
+                await tail.stop()
 
     asyncio.run(main())
 
