@@ -23,6 +23,7 @@ try:
     import requests
     import sseclient
     from requests.adapters import HTTPAdapter
+    from urllib3.exceptions import HTTPError
 except ImportError as error:
     raise ImportError(f"{error}: pip install 'riacho[notebooks]'") from error
 
@@ -37,6 +38,12 @@ LONGEST_RETRY = 24 * 60 * 60 * 1000
 
 COME_BACK = (502, 503, 504)
 """Statuses by which a proxy says that its server is away for the moment."""
+
+_READ_SIZE = 64 * 1024
+"""Bytes that are read at once, at the most."""
+
+_BLOCK = 100
+"""Lines of data that sseclient-py gets at once, at the most."""
 
 _LINE_END = re.compile("\r\n|\n|\r")
 
@@ -138,7 +145,7 @@ class Follower:
                                 yield event
                                 if event.name == "close":
                                     return
-                except requests.RequestException as error:
+                except (requests.RequestException, HTTPError) as error:
                     if isinstance(error, ValueError):
                         raise ValueError(f"{self.url!r} is no stream's address: {error}") from None
                 finally:
@@ -195,20 +202,21 @@ class Follower:
     def _receive(self, response: requests.Response) -> Iterator[Event]:
         """The events of one connection, until it ends."""
         self._show("open")
-        # Without chunks, the end of the stream is the only one that would be waited for.
-        size = None if response.raw.chunked else 1
-        yield from self._parse(response.iter_content(size))
+        yield from self._parse(iter(lambda: response.raw.read1(_READ_SIZE, True), b""))
 
     def _parse(self, chunks: Iterable[bytes]) -> Iterator[Event]:
-        for event in sseclient.SSEClient(self._whole_events(chunks)).events():
-            yield Event(event.data, self.last_event_id, event.event)
+        for blocks in self._whole_events(chunks):
+            parts = list(sseclient.SSEClient(iter(blocks)).events())
+            if parts:
+                data = "\n".join(part.data for part in parts)
+                yield Event(data, self.last_event_id, parts[-1].event)
 
-    def _whole_events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Each event of a stream as bytes that sseclient-py understands, and only whole ones.
+    def _whole_events(self, chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+        """Each event of a stream in blocks that sseclient-py understands, and only whole ones.
 
         "Once the end of the file is reached, any pending data must be discarded."
         """
-        id, event = self.last_event_id, list[str]()
+        id, name, data = self.last_event_id, "", list[str]()
         for line in _lines(chunks):
             field, _, value = line.partition(":")
             value = value.removeprefix(" ")
@@ -219,13 +227,26 @@ class Follower:
             # "If the field value consists of only ASCII digits"
             elif field == "retry" and value.isascii() and value.isdigit():
                 self.retry = min(int(value.lstrip("0")[:20] or "0"), LONGEST_RETRY)
-            elif field in ("data", "event"):
-                event.append(line)
+            elif field == "event":
+                name = line
+            elif field == "data":
+                data.append(line)
             elif not line:
                 self.last_event_id = id
-                if event:
-                    yield "".join(f"{one}\n" for one in (*event, "")).encode()
-                event = []
+                if data:
+                    yield _blocks(data, name)
+                name, data = "", []
+
+
+def _blocks(data: list[str], name: str) -> list[bytes]:
+    """An event's lines of data in events of a bounded number of lines; the last has the name.
+
+    The time that sseclient-py takes for an event grows with the square of its lines.
+    """
+    blocks = [data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK)]
+    if name:
+        blocks[-1].append(name)
+    return ["\n".join([*block, "", ""]).encode() for block in blocks]
 
 
 class _Adapter(HTTPAdapter):
@@ -249,15 +270,25 @@ class _Adapter(HTTPAdapter):
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a stream that is cut anywhere; CRLF, LF and CR each end one."""
+    """The lines of a stream that is cut anywhere; CRLF, LF and CR each end one.
+
+    The pieces of a line that has not ended are kept apart, so that each is looked at once.
+    """
     decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
-    rest = ""
+    pieces: list[str] = []
+    ended_in_cr = False
     for chunk in chunks:
-        rest += decoder.decode(chunk)
-        held = rest.endswith("\r")  # a LF may follow
-        *lines, rest = _LINE_END.split(rest[:-1] if held else rest)
-        rest += "\r" * held
-        yield from lines
+        text = decoder.decode(chunk)
+        if not text:
+            continue
+        if ended_in_cr:
+            text = text.removeprefix("\n")  # the rest of a CRLF, whose line was given already
+        ended_in_cr = text.endswith("\r")
+        first, *others = _LINE_END.split(text)
+        pieces.append(first)
+        for other in others:
+            yield "".join(pieces)
+            pieces = [other]
 
 
 def follow(

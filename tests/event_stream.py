@@ -30,6 +30,7 @@ class Parser:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._at_start = True
         self._text = ""
+        self._ended_in_cr = False
         self._data = ""
         self._type = ""
         self._id = last_event_id
@@ -41,11 +42,11 @@ class Parser:
         if self._at_start and text:
             text = text.removeprefix("\ufeff")
             self._at_start = False
-        text = self._text + text
-        held = text.endswith("\r")  # a LF may follow
-        *lines, self._text = _LINE_END.split(text[:-1] if held else text)
-        if held:
-            self._text += "\r"
+        if text:
+            if self._ended_in_cr:
+                text = text.removeprefix("\n")  # the rest of a CRLF: its line has ended
+            self._ended_in_cr = text.endswith("\r")
+        *lines, self._text = _LINE_END.split(self._text + text)
         for line in lines:
             if not line:
                 yield from self._dispatch()
