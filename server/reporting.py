@@ -65,7 +65,7 @@ class Throttle(logging.Filter):
         return True
 
 
-class Discretion(logging.Filter):
+class SecretFilter(logging.Filter):
     """Takes secrets out of whatever is logged, for other people's messages quote requests, too.
 
     What is left of a message is one line.
@@ -95,7 +95,7 @@ def configure(form: str, token: str | None) -> None:
     """Set up logging for the process; `form` is "text" or "json", `token` is never logged."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else _formatter)
-    handler.addFilter(Discretion(token))
+    handler.addFilter(SecretFilter(token))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("sh").setLevel(logging.WARNING)
     # what clients can make others say, they can make them say without end

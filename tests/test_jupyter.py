@@ -19,7 +19,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import Browser, Page, Request, expect
 
-from server.doctor.examination import Patient, examine, start_page
+from server.doctor.examination import Target, examine, start_page
 from server.jupyter import DECIDED_BY_JUPYTER, Riacho
 from server.settings import Settings
 from tests.rotations import Log
@@ -381,7 +381,7 @@ def test_the_launcher_starts_a_server_of_its_own(jupyter: Jupyter, page: Page) -
 def test_the_doctor_finds_jupyter_well_and_its_proxy_particular(jupyter: Jupyter) -> None:
     def found(path: str) -> set[str]:
         base, _ = start_page(f"http://127.0.0.1:{jupyter.port}{BASE}/{path}")
-        return {finding.name for finding in examine(Patient(base, LOGIN), 1).findings}
+        return {finding.name for finding in examine(Target(base, LOGIN), 1).findings}
 
     with ThreadPoolExecutor() as pool:
         served, proxied = pool.map(found, ["riacho/", "riacho-server/"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from server.reporting import Discretion, JsonFormatter, Throttle, printable, without_secrets
+from server.reporting import JsonFormatter, SecretFilter, Throttle, printable, without_secrets
 from tests.running import PATIENCE, Client, Server, following, running, wait_until
 
 TOKEN = "correct-horse%2Bbattery"
@@ -60,7 +60,7 @@ def record(message: str, *args: object, level: int = logging.INFO) -> logging.Lo
 
 def test_messages_are_bounded() -> None:
     one = record("%s", "a" * 100_000)
-    Discretion(None).filter(one)
+    SecretFilter(None).filter(one)
     assert len(one.getMessage()) < 1100
 
 
@@ -71,7 +71,7 @@ def test_tracebacks_and_facts_are_clean_too() -> None:
         one = record("failed with %s", TOKEN)
         one.exc_info = (type(error), error, error.__traceback__)
     one.facts = {"path": f"/a/{TOKEN}", "ms": 3}
-    Discretion(TOKEN).filter(one)
+    SecretFilter(TOKEN).filter(one)
     for formatter in (JsonFormatter(), logging.Formatter("%(message)s")):
         text = formatter.format(one)
         assert TOKEN not in text

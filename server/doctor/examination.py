@@ -66,7 +66,7 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Patient:
+class Target:
     """A server as it is seen from here; `base` is the address of its start page."""
 
     base: SplitResult
@@ -185,14 +185,14 @@ class Report:
             self.well.append(well)
 
 
-def examine(patient: Patient, wait: int) -> Report:
+def examine(target: Target, wait: int) -> Report:
     """Find out what is wrong; a silent stream is watched for `wait` seconds."""
     report = Report()
     try:
-        first = patient.ask("stream-numbers?to=1")
+        first = target.ask("stream-numbers?to=1")
         report.note(judge_head(first))
         if first.numbers:
-            _examine_streams(patient, wait, report)
+            _examine_streams(target, wait, report)
         elif not report.findings:
             seen = f"{first.path}: no event came within {PATIENCE:g} s"
             report.note([Finding("unreachable", seen)])
@@ -201,18 +201,18 @@ def examine(patient: Patient, wait: int) -> Report:
     return report
 
 
-def _examine_streams(patient: Patient, wait: int, report: Report) -> None:
+def _examine_streams(target: Target, wait: int, report: Report) -> None:
     with ThreadPoolExecutor() as pool:  # all at the same time: most of it is waiting
-        paced = pool.submit(_pace, patient, COMPRESSING)
-        other = pool.submit(_pace, patient, ANYTHING)
-        opened = pool.submit(patient.ask, "stream-logs?backlog=1", first_byte_only=True)
-        resumed = pool.submit(patient.ask, "stream-numbers?to=1", headers=RETURNING)
-        silent = pool.submit(patient.ask, "stream-numbers?to=2&interval=3600", wait)
+        paced = pool.submit(_pace, target, COMPRESSING)
+        other = pool.submit(_pace, target, ANYTHING)
+        opened = pool.submit(target.ask, "stream-logs?backlog=1", first_byte_only=True)
+        resumed = pool.submit(target.ask, "stream-numbers?to=1", headers=RETURNING)
+        silent = pool.submit(target.ask, "stream-numbers?to=2&interval=3600", wait)
 
     answer, findings = paced.result()
     if answer.encoding:
         report.note([Finding("compression", f"{answer.path}: Content-Encoding: {answer.encoding}")])
-        answer, findings = _pace(patient, EVENT_SOURCE)
+        answer, findings = _pace(target, EVENT_SOURCE)
     report.note(findings, _describe_pace(answer))
     if not findings:
         _, findings = other.result()
@@ -226,11 +226,11 @@ def _examine_streams(patient: Patient, wait: int, report: Report) -> None:
         report.note(judge_silence(quiet), _describe_silence(quiet, wait))
 
 
-def _pace(patient: Patient, headers: Mapping[str, str]) -> tuple[Answer, list[Finding]]:
+def _pace(target: Target, headers: Mapping[str, str]) -> tuple[Answer, list[Finding]]:
     """Take the time of numbers; again where what is wrong may be a machine that was busy."""
     for _ in range(3):
         query = f"stream-numbers?to={NUMBERS}&interval={INTERVAL}"
-        answer = patient.ask(query, NUMBERS * INTERVAL + PATIENCE, headers)
+        answer = target.ask(query, NUMBERS * INTERVAL + PATIENCE, headers)
         findings = list(judge_pace(answer))
         came = bunches(when for when, _ in answer.numbers)
         if came <= 1 or "buffering" not in [finding.name for finding in findings]:
@@ -286,7 +286,7 @@ def _examine(
         tls = ssl.create_default_context(cafile=cacert)
     except OSError as error:
         raise click.UsageError(f"--cacert {cacert}: {error}.") from None
-    report = examine(Patient(base, headers, tls), wait)
+    report = examine(Target(base, headers, tls), wait)
     click.echo(_as_json(base, report) if as_json else _as_text(base, report))
     return 1 if report.findings else 0
 

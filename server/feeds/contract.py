@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from server.sse.event import fact
+from server.sse.event import control_event
 
 
 class Place(Protocol):
@@ -197,4 +197,4 @@ def gap_frame(start: str, place: Place, why: str) -> bytes:
     Its own id is that place, so that a client that comes back is not told twice.
     """
     details = {"from": start, "to": place.id, "bytes": None, "why": why}
-    return fact("gap", id=place.id, **details)
+    return control_event("gap", id=place.id, **details)

@@ -14,7 +14,7 @@ from server.logs.generation import Place as LogPlace
 from server.logs.history import GoneError
 from server.logs.log import Log, RawLog
 from server.logs.position import Position
-from server.sse.event import fact
+from server.sse.event import control_event
 
 
 class LogFeed:
@@ -46,7 +46,9 @@ class LogFeed:
         if isinstance(batch, Change):
             # Only a gap has an id: the place it goes on from, so that it is told once.
             id = batch.end.id if batch.is_gap else None
-            return Block(batch.start, fact(batch.name, id=id, **batch.details), batch.end, 1)
+            return Block(
+                batch.start, control_event(batch.name, id=id, **batch.details), batch.end, 1
+            )
         frames = self._encode(batch.batch)
         return Block(batch.start, frames.data, batch.end, frames.events)
 

@@ -16,7 +16,7 @@ from server.feeds.contract import (
     Reading,
     Start,
 )
-from server.sse.event import Event, fact
+from server.sse.event import Event, control_event
 
 LARGEST = 1_000_000
 """The largest number, and the smallest below zero, that can be asked for."""
@@ -73,7 +73,7 @@ class NumberFeed:
         if place.is_closed:
             raise FinishedError
         if place.number >= self._last:
-            close = fact("close", reason="finished", last=self._last)
+            close = control_event("close", reason="finished", last=self._last)
             return Batch(place, close, NumberPlace(place.number, is_closed=True), 1)
         if not place.is_fresh:
             await asyncio.sleep(self._interval)

@@ -11,7 +11,7 @@ from zlib import crc32
 
 from server.logs.lines import LineBatch, carried_up_to
 from server.logs.position import HEAD, anchor
-from server.sse.event import END, fact
+from server.sse.event import END, control_event
 
 
 class Frames(NamedTuple):
@@ -47,11 +47,11 @@ class TextEncoder:
             id = str(position)
             if is_continued:
                 is_continued = False
-                frames.append(fact("continued", line=id, **{"from": str(batch.start)}))
+                frames.append(control_event("continued", line=id, **{"from": str(batch.start)}))
             if batch.is_unfinished and position == batch.end:
-                frames.append(fact("unfinished", line=id))
+                frames.append(control_event("unfinished", line=id))
             if batch.hole:
-                frames.append(fact("hole", line=id, bytes=batch.hole))
+                frames.append(control_event("hole", line=id, bytes=batch.hole))
             length = batch.length - batch.hole if batch.is_cut else len(line)
             frames.append(self._line(id, line, length - line.endswith(b"\n")))
         return frames
@@ -62,7 +62,7 @@ class TextEncoder:
         if length <= self._max_line:
             return _frame(id, line.removesuffix(b"\r"))
         line = _clip(line, self._max_line)
-        return fact("clipped", line=id, length=length, sent=len(line)) + _frame(id, line)
+        return control_event("clipped", line=id, length=length, sent=len(line)) + _frame(id, line)
 
 
 def _encode_plain(batch: LineBatch) -> Frames:

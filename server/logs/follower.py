@@ -4,20 +4,16 @@ What to do is decided in `decisions`; this file looks at the log and acts.
 """
 
 import asyncio
-import errno
 import logging
-import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import sh
 
-from server.logs.archive import Archive, Step
-from server.logs.checkpoints import Checkpoints
+from server.logs.archive import Archive, FoundFile
 from server.logs.decisions import (
     Found,
-    Look,
     Next,
     Recovery,
     TailState,
@@ -28,9 +24,12 @@ from server.logs.decisions import (
     wants_new_tail,
 )
 from server.logs.files import File, Identity
-from server.logs.generation import Generation, Lines, LogBatch, Place, Trace, step
-from server.logs.lines import LineBatch, LineSplitter, lines_before
-from server.logs.position import CONTEXT, START, Position, Read
+from server.logs.followed import Followed
+from server.logs.generation import Generation, Lines, LogBatch, Place, transition
+from server.logs.lines import LineBatch, lines_before
+from server.logs.path import LogPath
+from server.logs.position import START, Position, Read
+from server.logs.succession import Succession
 from server.logs.tail import Tail
 from server.logs.threads import Threads, run_in
 
@@ -55,7 +54,7 @@ Finished = Callable[[Generation, File, bool], None]
 
 
 class Follower:
-    """Follows the log that `archive` keeps, its lines kept up to `max_line` bytes."""
+    """Follows the log of `archive`, its lines kept up to `max_line` bytes."""
 
     def __init__(
         self,
@@ -66,21 +65,17 @@ class Follower:
         finished: Finished,
     ) -> None:
         self._archive = archive
+        self._succession = Succession(archive)
+        self._path = LogPath(archive.path)
         self._tail_command = tail
         self._max_line = max_line
         self._threads = threads
         self._finished = finished
-        self._splitter = LineSplitter(START, b"", max_line)
-        self._checkpoints = Checkpoints(b"")
-        self._trace: Trace | None = None
+        self._followed = Followed.nothing()
         self._generation = Generation(0)
         self._last_data = time.monotonic()
-        self.file: File | None = None
-        """The file that is followed; None while there is none."""
         self.progress = asyncio.Event()
         """Set for a moment whenever something may have changed; wait for it, then look again."""
-        self.problem = ""
-        """Why the log cannot be read now; empty if it can."""
         self.rotations = self.truncations = self.gaps = self.tail_restarts = 0
         """How often it was rotated and truncated, lines were gone, and tail had to be replaced."""
         self.is_tailed = False
@@ -89,19 +84,24 @@ class Follower:
     # --- what others ask ----------------------------------------------------------
 
     @property
+    def file(self) -> File | None:
+        """The file that is followed; None while there is none."""
+        return self._followed.file
+
+    @property
+    def problem(self) -> str:
+        """Why the log cannot be read now; empty if it can."""
+        return self._path.problem
+
+    @property
     def end(self) -> Place:
         """Where the last line that was read ends: the live end of the log."""
-        return Place(self._generation, self._splitter.position)
+        return Place(self._generation, self._followed.position)
 
     @property
     def taken(self) -> int:
         """Offset up to which the file is read, also within a line that has no newline yet."""
-        return self._splitter.taken
-
-    @property
-    def is_known(self) -> bool:
-        """Whether anything was taken from the file that is followed."""
-        return self._splitter.taken > 0
+        return self._followed.taken
 
     @property
     def quiet(self) -> float:
@@ -114,23 +114,11 @@ class Follower:
 
     def came_after(self, identity: Identity) -> bool:
         """Whether the file that is followed came after another one, as far as that is known."""
-        if self._trace is None:
-            return False
-        index = self._trace.snapshot.index.get(identity)
-        return index is not None and index < self._trace.place
-
-    def is_unchanged(self, read: Read) -> bool:
-        """Whether all that was taken from the file, which `read` reads, still stands there."""
-        splitter = self._splitter
-        last = splitter.last_bytes
-        return (
-            Position.at(splitter.position.offset, read) == splitter.position
-            and read(splitter.taken - len(last), len(last)) == last
-        )
+        return self._followed.came_after(identity)
 
     async def is_current(self) -> bool:
         """Whether what is known of the log is still true: it was not truncated or replaced."""
-        return self.file is None or await self._check(self.file, self.is_unchanged)
+        return self.file is None or await self._check(self.file, self._followed.is_unchanged)
 
     def _pulse(self) -> None:
         self.progress.set()
@@ -142,8 +130,8 @@ class Follower:
         """Find the log and its live end. What comes after it is what `run` publishes."""
         found = await self._call(self._archive.youngest)
         if found is None:
-            self._trace = await self._call(self._archive.trace_of_none)
-            self._note_problem()
+            self._followed = Followed.nothing(await self._call(self._archive.trace_of_none))
+            self._path.is_readable()
             return
 
         def last_line_end() -> Position:
@@ -152,19 +140,11 @@ class Follower:
         file = found.file
         await self._begin(found._replace(start=await self._call(last_line_end)))
 
-    async def _begin(self, found: Step) -> None:
+    async def _begin(self, found: FoundFile) -> None:
         """Go on where a file was found to begin."""
-        file, position = found.file, found.start
-        offset = position.offset
-
-        def look() -> tuple[bytes, Checkpoints]:
-            before = file.read(max(0, offset - CONTEXT), min(offset, CONTEXT))
-            return before, Checkpoints.of(file, offset)
-
-        before, self._checkpoints = await self._call(look)
-        self._trace = found.trace
-        self._splitter = LineSplitter(position, before, self._max_line)
-        self.file = file
+        self._followed = await self._call(
+            Followed.from_position, found.file, found.start, found.trace, self._max_line
+        )
         self._last_data = time.monotonic()
         self._pulse()
 
@@ -179,7 +159,7 @@ class Follower:
                 await self._wait_for_file()
             assert self.file is not None
             if await self._read_to_end(self.file, publish):
-                await self._publish(publish, self._splitter.finish())
+                await self._publish(publish, self._followed.take_rest(is_unfinished=False))
                 await self._go_on(self.file, publish)
             else:
                 await self._recover(self.file, publish)
@@ -187,7 +167,7 @@ class Follower:
     async def _wait_for_file(self) -> None:
         """The first file of a log that did not exist."""
         while (found := await self._following(None)) is None:
-            self._note_problem()
+            self._path.is_readable()
             self._pulse()
             await asyncio.sleep(POLL)
         await self._begin(found)
@@ -199,16 +179,16 @@ class Follower:
         try:
             while True:
                 now = time.monotonic()
-                is_live = self._is_live(file)
+                is_live = self._path.names(file)
                 file.was_live |= is_live
-                look = self._look(file, is_live, True)
+                look = self._followed.look(is_live, True, self.quiet)
                 if wants_new_tail(TailState(tail is not None, False, now - started), look):
                     self.tail_restarts += started > 0
                     tail, started = self._start_tail(), now
                     self._last_data = now
                 self.is_tailed = tail is not None
                 data = await self._next_data(file, tail if is_live else None)
-                if not self.is_known and (data or (is_live and now - looked > LOOK)):
+                if not self._followed.taken and (data or (is_live and now - looked > LOOK)):
                     looked = now
                     if await self._has_missed(file):
                         return False
@@ -216,10 +196,10 @@ class Follower:
                     self._last_data = time.monotonic()
                     if await self._take(file, data, publish):
                         continue
-                    if not self.is_known:
+                    if not self._followed.taken:
                         return False  # it was truncated before anything was taken
-                is_unchanged = await self._check(file, self.is_unchanged)
-                look = self._look(file, is_live, is_unchanged)
+                is_unchanged = await self._check(file, self._followed.is_unchanged)
+                look = self._followed.look(is_live, is_unchanged, self.quiet)
                 state = TailState(tail is not None, data is None or bool(data), now - started)
                 if tail and must_stop_tail(state, look):
                     await tail.stop()
@@ -229,7 +209,7 @@ class Follower:
                 if action is Next.RECOVER:
                     return False
                 if action is Next.SHOW_UNFINISHED:
-                    await self._publish(publish, self._splitter.finish(is_unfinished=True))
+                    await self._publish(publish, self._followed.take_rest(is_unfinished=True))
                 if action is Next.TRY_TO_FINISH and not data:
                     if await self._call(self._is_finished, file, look.quiet):
                         return True
@@ -239,43 +219,27 @@ class Follower:
             if tail:
                 await tail.stop()
 
-    def _look(self, file: File, is_live: bool, is_unchanged: bool) -> Look:
-        return Look(
-            is_live=is_live,
-            is_unchanged=is_unchanged,
-            unread=max(0, file.size - self._splitter.taken),
-            quiet=self.quiet,
-            has_unfinished=self._splitter.has_unfinished,
-        )
-
     async def _next_data(self, file: File, tail: Tail | None) -> bytes | None:
         """The next bytes, none after a while, None if tail has ended."""
         if tail:
             return await tail.read(POLL)
-        taken = self._splitter.taken
+        taken = self.taken
         data = await self._check(file, lambda read: read(taken, READ_SIZE))
-        if not data and self._is_live(file):
+        if not data and self._path.names(file):
             await asyncio.sleep(POLL)
         return data
 
     async def _take(self, file: File, data: bytes, publish: Publish) -> bool:
         """Publish the lines that `data` completes, unless the file says otherwise."""
-        taken = self._splitter.taken
-
-        def is_certain(read: Read) -> bool:
-            return read(taken, len(data)) == data and self.is_unchanged(read)
-
-        if not await self._check(file, is_certain):
+        followed = self._followed
+        if not await self._check(file, lambda read: followed.holds_next(data, read)):
             return False
-        if not self.is_known:
+        if not followed.taken:
             await self._call(self._archive.watch, file)
-        self._checkpoints.add(data, self._splitter.position)
-        await self._publish(publish, self._splitter.feed(data), self._splitter)
+        await self._publish(publish, followed.take(data))
         return True
 
-    async def _publish(
-        self, publish: Publish, batches: list[LineBatch], splitter: LineSplitter | None = None
-    ) -> None:
+    async def _publish(self, publish: Publish, batches: list[LineBatch]) -> None:
         """Publish batches of lines, and let others go on in between."""
         for number, batch in enumerate(batches):
             if number:
@@ -289,45 +253,21 @@ class Follower:
         """A tail from where the log is read; None if the machine is short of something."""
         path = self._archive.path
         try:
-            return Tail(self._tail_command, path, self._splitter.taken)
+            return Tail(self._tail_command, path, self.taken)
         except OSError as error:
             _log.warning("reading %s without tail for now: %s", path, error)
             return None
 
-    def _is_live(self, file: File) -> bool:
-        """Whether the log's path names the file that is being read."""
-        try:
-            status = os.stat(self._archive.path)
-        except OSError:
-            return False
-        is_live = (status.st_dev, status.st_ino) == file.identity
-        if is_live:
-            self.problem = ""
-        return is_live
-
     def _is_finished(self, file: File, quiet: float) -> bool:
         """Whether another file has taken the log's path and nothing more comes to this one."""
-        has_successor = self._note_problem() and not self._is_live(file)
+        has_successor = self._path.is_readable() and not self._path.names(file)
         writer = file.has_writer()
         if not is_finished(has_successor, writer, quiet):
             return False
-        if file.size > self._splitter.taken:
+        if file.size > self.taken:
             return False
         if writer:
             _log.warning("%s was rotated, but its writer keeps the old file open", file.path)
-        return True
-
-    def _note_problem(self) -> bool:
-        """Find out why the log cannot be read, if it cannot; whether it can."""
-        try:
-            File.open(self._archive.target())
-        except OSError as error:
-            problem = _problem(error)
-            if problem != self.problem:
-                _log.warning("%s %s", self._archive.path, problem)
-            self.problem = problem
-            return False
-        self.problem = ""
         return True
 
     async def _has_missed(self, file: File) -> bool:
@@ -339,7 +279,7 @@ class Follower:
 
     async def _recover(self, file: File, publish: Publish) -> None:
         """Go on after the file being read was truncated or written anew."""
-        position = self._splitter.position
+        position = self._followed.position
         found = await self._following(None)
         if found is None:
             await self._go_on(None, publish)
@@ -349,7 +289,7 @@ class Follower:
             await self._begin(found)
             return
         may_be_equal = is_same and not found.has_copy
-        equal = await self._call(self._checkpoints.equal, file) if may_be_equal else 0
+        equal = await self._call(self._followed.checkpoints.equal, file) if may_be_equal else 0
         decision = recover(
             Found(
                 copy_holds_end=found.start == position != START,
@@ -373,31 +313,28 @@ class Follower:
             await asyncio.sleep(POLL)
         await self._change_to(found, file, publish)
 
-    async def _following(self, file: File | None) -> Step | None:
-        splitter = self._splitter
-        return await self._call(
-            self._archive.following, file, splitter.position, self._known, splitter.last_bytes
-        )
+    async def _following(self, file: File | None) -> FoundFile | None:
+        followed = self._followed
+        following = self._succession.following
+        end, context = followed.position, followed.last_bytes
+        return await self._call(following, file, end, followed.trace, context)
 
-    @property
-    def _known(self) -> Trace | None:
-        """The trace of the generation that is followed, with as much of its head as has come."""
-        return self._trace and self._trace._replace(head=self._checkpoints.head)
-
-    async def _change_to(self, found: Step, file: File | None, publish: Publish) -> None:
+    async def _change_to(self, found: FoundFile, file: File | None, publish: Publish) -> None:
         """Finish this generation and begin the one that was found."""
         finished, end = self.end
         is_truncated = self.follows(found.file)
         self.truncations += is_truncated
         self.rotations += not is_truncated
         self.gaps += bool(found.why)
-        finished.end, finished.trace = end, self._known
+        finished.end, finished.trace = end, self._followed.trace
         if self.file:
             self._finished(finished, self.file, file is not None)
         following = Generation(finished.number + 1)
         await self._begin(found)
         self._generation = following
-        publish(step(finished, self.end, "truncated" if is_truncated else "rotated", found.why))
+        publish(
+            transition(finished, self.end, "truncated" if is_truncated else "rotated", found.why)
+        )
         self._pulse()
 
     # --- threads ----------------------------------------------------------------------
@@ -411,14 +348,3 @@ class Follower:
 
     async def _call(self, function: Callable[..., _Result], *args: object) -> _Result:
         return await run_in(self._threads.follower, function, *args)
-
-
-def _problem(error: OSError) -> str:
-    """What keeps a log from being read, in words."""
-    if error.errno == errno.ENOENT:
-        return "does not exist yet"
-    if error.errno in (errno.EINVAL, errno.ENXIO, errno.EISDIR):
-        return "is not a regular file"
-    if error.errno == errno.EACCES:
-        return "cannot be read: permission denied"
-    return f"cannot be read: {error.strerror}"

@@ -98,7 +98,7 @@ def gap(start: str, place: Place, why: str, lost: int | None = None) -> dict[str
     return {"from": start, "to": place.id, "bytes": lost, "why": why}
 
 
-def step(finished: Generation, following: Place, name: str, why: str = "") -> Change:
+def transition(finished: Generation, following: Place, name: str, why: str = "") -> Change:
     """Let `following` come after a finished generation, and say so by `name`.
 
     With `why`, it is a gap: it cannot be told that nothing stood in between.

@@ -4,10 +4,10 @@ import time
 from collections import OrderedDict
 from typing import NamedTuple
 
-from server.logs.archive import is_copy
 from server.logs.files import File, Identity
 from server.logs.generation import Generation, Trace
 from server.logs.position import START, Position
+from server.logs.succession import is_copy
 
 IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""

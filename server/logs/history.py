@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from server.logs.archive import Archive, Step, context_of
+from server.logs.archive import Archive, FoundFile
 from server.logs.files import File
 from server.logs.follower import Follower
-from server.logs.generation import Change, Generation, Lines, LogBatch, Place, gap, step
+from server.logs.generation import Change, Generation, Lines, LogBatch, Place, gap, transition
 from server.logs.generations import Generations
 from server.logs.lines import LineBatch, LineSplitter, lines_before
 from server.logs.position import CONTEXT, START, Position, Read
+from server.logs.succession import Succession, context_of
 from server.logs.threads import Threads, run_in
 
 PIECE = 128 * 1024
@@ -46,6 +47,7 @@ class History:
         threads: Threads,
     ) -> None:
         self._archive = archive
+        self._succession = Succession(archive)
         self._follower = follower
         self._generations = generations
         self._max_line = max_line
@@ -154,7 +156,7 @@ class History:
         """Whether an older file is still written to, and the follower did not give up on it."""
         return file.may_grow() and not self._generations.was_followed(file)
 
-    async def _adopt(self, found: Step) -> Generation:
+    async def _adopt(self, found: FoundFile) -> Generation:
         if self._follower.follows(found.file):
             return self._follower.end.generation
         look_into = self._generations.look_into
@@ -244,23 +246,25 @@ class History:
                 found = await self._search(self._following, file, end, generation)
                 following = await self._place_after(generation, found)
                 if generation.next is None and following:
-                    step(generation, following, "rotated", found.why if found else "")
+                    transition(generation, following, "rotated", found.why if found else "")
             if generation.next is None:
                 await self._follower.progress.wait()  # until it is up to date
         return generation.next
 
-    def _following(self, file: File | None, end: Position, generation: Generation) -> Step | None:
+    def _following(
+        self, file: File | None, end: Position, generation: Generation
+    ) -> FoundFile | None:
         context = context_of(file, end) if file else b""
-        return self._archive.following(file, end, generation.trace, context)
+        return self._succession.following(file, end, generation.trace, context)
 
-    async def _place_after(self, generation: Generation, found: Step | None) -> Place | None:
+    async def _place_after(self, generation: Generation, found: FoundFile | None) -> Place | None:
         """The place after a finished generation; None if it can't be told yet."""
         follower = self._follower
         if follower.file is None or not await follower.is_current():
             return None
         is_older = generation.trace is not None and follower.came_after(generation.trace.identity)
         if found and follower.follows(found.file):
-            if found.start == START and not follower.is_known and not is_older:
+            if found.start == START and not follower.taken and not is_older:
                 return None
             return Place(follower.end.generation, found.start)
         if found and not await self._is_ahead(found.file):

@@ -17,7 +17,7 @@ A file has one where it was truncated under a writer that does not append (open(
 or made longer by truncate(2).
 """
 
-_READ_SIZE = 128 * 1024
+_BLOCK = 128 * 1024
 
 
 class LineBatch(NamedTuple):
@@ -244,7 +244,7 @@ def lines_before(read: Read, end: int, lines: int) -> int:
     if lines and end and read(end - 1, 1) != b"\n":
         wanted = lines
     while start > 0:
-        length = min(_READ_SIZE, start)
+        length = min(_BLOCK, start)
         data = read(start - length, length)
         start -= length
         found = data.count(b"\n")

@@ -1,5 +1,6 @@
 """One log through all its generations: followed as it grows, and read back."""
 
+import asyncio
 import errno
 import os
 import stat
@@ -21,6 +22,9 @@ from server.logs.threads import Threads, run_in
 
 MAX_UNPACK = 4 * 1024**3
 """Bytes of what a compressed file holds that are unpacked, at the most."""
+
+IDLE_LOOK = 5.0
+"""Seconds between two looks for files that nobody reads any more."""
 
 
 class Log:
@@ -93,16 +97,22 @@ class Log:
 
     async def follow(self, publish: Publish) -> None:
         """Read the log as it grows, for ever, and publish what is new."""
-        await self.follower.run(publish)
+        dropping = asyncio.create_task(self._drop_idle())
+        try:
+            await self.follower.run(publish)
+        finally:
+            dropping.cancel()
 
     async def read(self, place: Place) -> LogBatch:
         """What follows `place`, from disk."""
         return await self.history.read(place)
 
-    def drop_idle(self) -> None:
+    async def _drop_idle(self) -> None:
         """Close older files that nobody reads, so that what is deleted frees its disk space."""
-        self._archive.drop_idle()
-        self._generations.drop_idle()
+        while True:
+            await asyncio.sleep(IDLE_LOOK)
+            self._archive.drop_idle()
+            self._generations.drop_idle()
 
     async def describe(self) -> dict[str, object]:
         """What this log is: its name, size in bytes, number of files, and where it ends."""

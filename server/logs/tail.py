@@ -18,7 +18,7 @@ import sh
 
 from server.errors import StartError
 
-_READ_SIZE = 64 * 1024
+PIPE_READ = 64 * 1024
 
 
 def find_tail() -> sh.Command:
@@ -76,7 +76,7 @@ class Tail:
             os.close(writer)
         self._pipe = open(reader, "rb", buffering=0)  # noqa: SIM115
         self._transport: asyncio.ReadTransport | None = None
-        self._reader = asyncio.StreamReader(_READ_SIZE)
+        self._reader = asyncio.StreamReader(PIPE_READ)
 
     async def read(self, timeout: float) -> bytes | None:
         """The next bytes; none at all after `timeout` seconds, None when tail has ended."""
@@ -86,7 +86,7 @@ class Tail:
             )
         try:
             async with asyncio.timeout(timeout):
-                return await self._reader.read(_READ_SIZE) or None
+                return await self._reader.read(PIPE_READ) or None
         except TimeoutError:
             return b""
 

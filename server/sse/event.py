@@ -64,7 +64,7 @@ class Event:
         return _utf8("".join(fields) + "\n")
 
 
-def fact(name: str, id: str | None = None, **data: object) -> bytes:
+def control_event(name: str, id: str | None = None, **data: object) -> bytes:
     """The frame of a fact about the stream itself: an event called `name`, its data JSON.
 
     A page that does not listen for `name` never sees it.

@@ -13,7 +13,7 @@ from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
-_BACKLOG = 1024
+ACCEPT_QUEUE = 1024
 """Connections that the system holds until they are accepted, as when all clients come back."""
 
 _MOST_UNSENT = 128 * 1024
@@ -25,12 +25,12 @@ _log = logging.getLogger(__name__)
 def listen(port: int, host: str) -> list[socket.socket]:
     """Sockets that listen on all addresses of `host`. Raises OSError."""
     return [
-        _PatientSocket(one.family, one.type, one.proto, one.detach())
-        for one in bind_sockets(port, host, backlog=_BACKLOG)
+        _ReservingSocket(one.family, one.type, one.proto, one.detach())
+        for one in bind_sockets(port, host, backlog=ACCEPT_QUEUE)
     ]
 
 
-class _PatientSocket(socket.socket):
+class _ReservingSocket(socket.socket):
     """Turns connections away while there is no descriptor left for them.
 
     A listening socket with a connection that cannot be accepted is ready for ever, and

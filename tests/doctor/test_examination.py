@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from server.doctor.diagnosis import ILLS
-from server.doctor.examination import Patient, Report, examine, start_page
+from server.doctor.examination import Report, Target, examine, start_page
 from tests.proxies import PROXIES, Certificate, free_port, proxied
 from tests.relay import Forward, Pieces, Treat, relaying
 from tests.running import PATIENCE, Server, running
@@ -278,7 +278,7 @@ def reports(server: Server) -> Iterator[dict[str, "Future[Report]"]]:
         reports = {}
         for name, (treat, _, _) in HOSTILE.items():
             base, _ = start_page(stack.enter_context(relaying(treat, server.port)))
-            reports[name] = pool.submit(examine, Patient(base, headers), 1)
+            reports[name] = pool.submit(examine, Target(base, headers), 1)
         yield reports
         for report in reports.values():
             report.result()

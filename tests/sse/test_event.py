@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.sse.event import KEEP_ALIVE, Event, fact, last_event_id
+from server.sse.event import KEEP_ALIVE, Event, control_event, last_event_id
 from tests.event_stream import Parsed, Parser, parse
 
 FRAMES = [
@@ -92,7 +92,7 @@ def test_a_stream_can_be_cut_anywhere(texts: list[str], cuts: list[int]) -> None
 
 
 def test_a_fact_is_a_named_event_with_json() -> None:
-    assert fact("gap", id="0-0-0", bytes=None, why='"ç"') == (
+    assert control_event("gap", id="0-0-0", bytes=None, why='"ç"') == (
         b'event: gap\nid: 0-0-0\ndata: {"bytes": null, "why": "\\"\\u00e7\\""}\n\n'
     )
 

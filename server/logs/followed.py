@@ -1,0 +1,102 @@
+"""The file that is followed: what was taken from it, and whether that still stands there."""
+
+from server.logs.checkpoints import Checkpoints
+from server.logs.decisions import Look
+from server.logs.files import File, Identity
+from server.logs.generation import Trace
+from server.logs.lines import LineBatch, LineSplitter
+from server.logs.position import CONTEXT, START, Position, Read
+
+
+class Followed:
+    """What was taken from `file`, as `splitter` has split it.
+
+    `trace` says where the file stood among the others when it was found; `checkpoints` are
+    compared when it has become shorter.
+    """
+
+    def __init__(
+        self,
+        file: File | None,
+        trace: Trace | None,
+        splitter: LineSplitter,
+        checkpoints: Checkpoints,
+    ) -> None:
+        self.file = file
+        self.checkpoints = checkpoints
+        self._trace = trace
+        self._splitter = splitter
+
+    @classmethod
+    def nothing(cls, trace: Trace | None = None) -> "Followed":
+        """For a log that is not there, after the files that `trace` knows."""
+        return cls(None, trace, LineSplitter(START, b"", CONTEXT), Checkpoints(b""))
+
+    @classmethod
+    def from_position(
+        cls, file: File, position: Position, trace: Trace, max_line: int
+    ) -> "Followed":
+        """Go on at `position` of `file`. It reads the file, and so belongs in a thread."""
+        offset = position.offset
+        before = file.read(max(0, offset - CONTEXT), min(offset, CONTEXT))
+        splitter = LineSplitter(position, before, max_line)
+        return cls(file, trace, splitter, Checkpoints.of(file, offset))
+
+    @property
+    def position(self) -> Position:
+        """Where the last line that was taken ends."""
+        return self._splitter.position
+
+    @property
+    def taken(self) -> int:
+        """Offset up to which the file is read, also within a line that has no newline yet."""
+        return self._splitter.taken
+
+    @property
+    def last_bytes(self) -> bytes:
+        """The last bytes that were taken."""
+        return self._splitter.last_bytes
+
+    @property
+    def trace(self) -> Trace | None:
+        """Where the file stood among the others, with as much of its head as has come."""
+        return self._trace and self._trace._replace(head=self.checkpoints.head)
+
+    def came_after(self, identity: Identity) -> bool:
+        """Whether the file came after another one, as far as that is known."""
+        if self._trace is None:
+            return False
+        place = self._trace.snapshot.index.get(identity)
+        return place is not None and place < self._trace.place
+
+    def is_unchanged(self, read: Read) -> bool:
+        """Whether all that was taken still stands in the file, which `read` reads."""
+        last = self.last_bytes
+        return (
+            Position.at(self.position.offset, read) == self.position
+            and read(self.taken - len(last), len(last)) == last
+        )
+
+    def holds_next(self, data: bytes, read: Read) -> bool:
+        """Whether the file says that `data` comes next: it is there, and so is what came before."""
+        return read(self.taken, len(data)) == data and self.is_unchanged(read)
+
+    def take(self, data: bytes) -> list[LineBatch]:
+        """Take the bytes that come next; the lines that they complete."""
+        self.checkpoints.add(data, self.position)
+        return self._splitter.feed(data)
+
+    def take_rest(self, *, is_unfinished: bool) -> list[LineBatch]:
+        """What was taken of a last line that has no newline; `is_unfinished`: it may go on."""
+        return self._splitter.finish(is_unfinished=is_unfinished)
+
+    def look(self, is_live: bool, is_unchanged: bool, quiet: float) -> Look:
+        """What a look at the file has shown, for a decision."""
+        size = self.file.size if self.file else 0
+        return Look(
+            is_live=is_live,
+            is_unchanged=is_unchanged,
+            unread=max(0, size - self.taken),
+            quiet=quiet,
+            has_unfinished=self._splitter.has_unfinished,
+        )

@@ -1,0 +1,134 @@
+"""Which file follows which: from the end of one generation to the start of the next."""
+
+from server.logs.archive import COPY_LAG, Archive, FoundFile, trace_of
+from server.logs.files import CannotUnpackError, File
+from server.logs.generation import Trace
+from server.logs.listing import Entry, Snapshot
+from server.logs.position import CONTEXT, HEAD, START, Position
+from server.logs.trimming import find_context
+
+LEAST_ALIKE = 16
+"""Bytes that the log must have in common with one that is gone to be taken for a copy of it:
+shorter ones may be alike by chance."""
+
+DOUBTFUL = "files may have been removed before they were read"
+"""Why it cannot be told that a file follows another one."""
+
+
+class Succession:
+    """What follows a generation among the files of `archive`. It belongs in a thread."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def following(
+        self, file: File | None, end: Position, trace: Trace | None, context: bytes = b""
+    ) -> FoundFile | None:
+        """The file that follows the generation that ends at `end`, None if there is none yet.
+
+        file: what holds that generation, if it is at hand.
+        trace: where its file stood, if it was seen before.
+        context: the last bytes of it, to be looked for in a log whose front was cut off.
+        """
+        snapshot = self._archive.snapshot()
+        if end == START:
+            file = None  # nothing was taken of it, so files may have come before it unseen
+        index = snapshot.index.get(file.identity) if file else None
+        if index is None:
+            index = max(self._archive.copies(snapshot, end), default=None)
+        renamed = index is not None and bool(file and file.was_live)
+        rest, why = self._after(snapshot, index, file, end, trace)
+        for entry in rest:
+            try:
+                following = self._archive.open(entry)
+            except CannotUnpackError as error:
+                why = str(error)
+                continue
+            if not entry.is_log and not following.size and not following.may_grow():
+                continue
+            # A file that holds all of the one before is a copy of the log whose original
+            # goes on, or a log that an editor wrote anew; unless that one still has a
+            # name of its own, given to it by a rotation.
+            has_copy, place = index is not None, trace_of(following, snapshot)
+            least = LEAST_ALIKE if entry.is_log else 1
+            if end.offset >= least and not renamed and following.holds(end):
+                return FoundFile(following, end, place, has_copy=has_copy)
+            kept = None
+            if index is None and entry.is_log:
+                kept = _kept(following, file, context, end)
+            return FoundFile(following, kept or START, place, "" if kept else why, has_copy)
+        return None
+
+    def _after(
+        self,
+        snapshot: Snapshot,
+        index: int | None,
+        file: File | None,
+        end: Position,
+        trace: Trace | None,
+    ) -> tuple[list[Entry], str]:
+        """The files after the one at `index`, and why they may not be all.
+
+        A generation that has no file any more is followed by the files that were not older.
+        The first of them follows it for sure if it was seen to do so, or if the generation's file
+        is still there, truncated, or was the log until it was removed or replaced. A file that
+        was renamed first may have had others after it that were removed, too.
+        """
+        entries = snapshot.entries
+        if index is not None:
+            return entries[index + 1 :], ""
+        if trace:
+            older = [
+                number
+                for number, entry in enumerate(entries)
+                if not entry.is_log and trace.is_older(entry)
+            ]
+            entries = [
+                entry
+                for entry in entries[max(older, default=-1) + 1 :]
+                if entry.is_log or not self._is_copy(entry, end, trace)
+            ]
+            if entries and entries[0].identity == trace.successor:
+                return entries, ""
+            if file is None and trace.identity in snapshot.index:
+                return entries, ""
+        if file and (not file.is_deleted or file.last_name == self._archive.target().name):
+            return entries, ""
+        is_doubtful = trace is not None and end != START
+        return entries, DOUBTFUL if is_doubtful else ""
+
+    def _is_copy(self, entry: Entry, end: Position, trace: Trace) -> bool:
+        if not trace.head.startswith(entry.facts.head):
+            return False
+        try:
+            return is_copy(self._archive.open(entry), end, trace)
+        except CannotUnpackError:
+            return False
+
+
+def is_copy(file: File, end: Position, trace: Trace | None) -> bool:
+    """Whether `file` is a copy made before the generation had grown to its `end`."""
+    if trace is None or not file.size < end.offset <= file.size + COPY_LAG:
+        return False
+    place = trace.snapshot.index.get(file.identity, trace.place)
+    return place >= trace.place and file.read(0, HEAD) == trace.head[: file.size]
+
+
+def _kept(log: File, before: File | None, context: bytes, last: Position) -> Position | None:
+    """How far a log that was written anew holds what the one `before` did; None if it does not.
+
+    Its end may have been cut off, or its front: then `context`, the bytes before `last`, stands
+    at another offset.
+    """
+    if before and log.size:
+        end = log.position(log.size)
+        if end and before.holds(end):
+            return end
+    kept = find_context(context, last.offset, log.read, log.size)
+    return log.position(kept) if kept else None
+
+
+def context_of(file: File, end: Position) -> bytes:
+    """The last bytes of a generation that ends at `end`, CONTEXT of them or all there are."""
+    start = max(0, end.offset - CONTEXT)
+    return file.read(start, end.offset - start)
