@@ -28,6 +28,12 @@ class Trace(NamedTuple):
         return place is not None and place < self.place
 
     @property
+    def entry(self) -> Entry | None:
+        """Its file as it was seen, None if it had no name."""
+        entries = self.snapshot.entries
+        return entries[self.place] if self.place < len(entries) else None
+
+    @property
     def successor(self) -> Identity | None:
         """The file that came after it."""
         following = self.snapshot.entries[self.place + 1 : self.place + 2]

@@ -76,7 +76,7 @@ class Generations:
             if generation.next
             and generation.next.name == "truncated"
             and generation.end
-            and is_copy(file, generation.end, generation.trace)
+            and is_copy(file, trace.entry, generation.end, generation.trace)
         ]
         return Held(file, end, trace, copied_from)
 

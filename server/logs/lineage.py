@@ -147,19 +147,13 @@ def _is_supported(file: Observed, chain: Chain, log: Observed | None) -> bool:
     """Whether anything but its name says that a file was rotated from the log.
 
     Its lines end before those of the log begin; or it was renamed after it was last written to;
-    or it is one of several whose times rise or fall with their numbers, or of which one was
-    watched.
+    or it is one of several of which one was watched.
     """
     if log and log.first is not None and file.last is not None:
         return True  # not contradicted: it ends before
     if file.is_packed or file.changed > file.modified:
         return True
-    if any(one.is_proven for one in chain):
-        return True
-    times = [one.modified for one in sorted(chain, key=_rank) if not one.is_packed]
-    pairs = list(pairwise(times))
-    rising, falling = (a < b for a, b in pairs), (a > b for a, b in pairs)
-    return bool(pairs) and (all(rising) or all(falling))
+    return any(one.is_proven for one in chain)
 
 
 # --- in which order ------------------------------------------------------------------------

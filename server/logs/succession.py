@@ -101,17 +101,21 @@ class Succession:
         if not trace.head.startswith(entry.facts.head):
             return False
         try:
-            return is_copy(self._archive.open(entry), end, trace)
+            return is_copy(self._archive.open(entry), entry, end, trace)
         except CannotUnpackError:
             return False
 
 
-def is_copy(file: File, end: Position, trace: Trace | None) -> bool:
-    """Whether `file` is a copy made before the generation had grown to its `end`."""
+def is_copy(file: File, entry: Entry | None, end: Position, trace: Trace | None) -> bool:
+    """Whether `file` is a copy made before the generation had grown to its `end`.
+
+    `entry` is the file as it was seen; None if it has no name.
+    """
     if trace is None or not file.size < end.offset <= file.size + COPY_LAG:
         return False
-    place = trace.snapshot.index.get(file.identity, trace.place)
-    return place >= trace.place and file.read(0, HEAD) == trace.head[: file.size]
+    if entry and trace.is_older(entry):
+        return False
+    return file.read(0, HEAD) == trace.head[: file.size]
 
 
 def _kept(log: File, before: File | None, context: bytes, last: Position) -> Position | None:

@@ -58,6 +58,7 @@ def audit(
         starts=chaos.starts,
         pauses=chaos.pauses,
         actions=chaos.actions,
+        looks=disk.looks,
     )
     verdict = Verdict(record, audience.everyone)
     verdict.judge_all()

@@ -119,7 +119,8 @@ class Chaos:
     def rotate(self) -> None:
         """Rename and create, after which the writer may be late to reopen."""
         self._rename(self._random.choice([0, 0, 0.05, 0.3]))
-        if self._rotation.packing == "at once" or self._random.random() < 0.4:
+        at_once = self._rotation.packing == "at once" or self._rotation.is_doubtful
+        if at_once or self._random.random() < 0.4:
             self._rotation.reopen()
         else:
             self._writer.reopen_in(self._random.choice([0.01, 0.2, 1, 3]))
@@ -133,7 +134,7 @@ class Chaos:
                 if self._random.random() < 0.6:
                     self._writer.reopen()
                     self._writer.write(self._random.randrange(1, 60))
-            if self._random.random() < 0.8:
+            if self._rotation.is_doubtful or self._random.random() < 0.8:
                 self._writer.reopen()
             else:
                 self._writer.reopen_in(self._random.uniform(0, 1))
@@ -142,6 +143,8 @@ class Chaos:
             self._rotation.pack(self._rotation.rotated())
 
     def copytruncate(self) -> None:
+        if self._rotation.is_doubtful:
+            return self.rotate()
         name = self._rotation.next_name()
         with self._writer.lock:
             shutil.copyfile(self._log, name)
@@ -150,6 +153,8 @@ class Chaos:
             self._rotation.pack([name])
 
     def copytruncate_while_written(self) -> None:
+        if self._rotation.is_doubtful:
+            return self.rotate()
         name = self._rotation.next_name()
         with self._perhaps_locked():
             shutil.copyfile(self._log, name)
@@ -213,7 +218,7 @@ class Chaos:
             os.write(descriptor, b"a line of another program\n" * 3)
         if len(self._neighbours) > 2:
             os.close(self._neighbours.pop(0))
-        name = self._log.stem + self._random.choice(["-1", "-2", "_1", "1", "-20261101"])
+        name = self._log.stem + self._random.choice(["-1", "-2", "_1", "1"])
         path = self._log.with_name(name + self._log.suffix)
         self._neighbours.append(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
         os.write(self._neighbours[-1], b"a line of another program\n" * 3)

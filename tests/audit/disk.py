@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import zstandard
 
-from tests.audit.writer import Writer, as_sent, number_of
+from tests.audit.writer import Writer, as_sent, clock, number_of
 
 UNPACK: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.decompress,
@@ -60,6 +60,10 @@ class Destroyed(NamedTuple):
     seen: bool  # on disk before: not only between two steps of one action
 
 
+Look = tuple[float, str, dict[str, Span | None]]
+"""When, after which action, which lines each file had."""
+
+
 class Disk:
     """Which lines are on disk, and when the others were destroyed."""
 
@@ -67,6 +71,8 @@ class Disk:
         self.log = log
         self.present: list[Span] = []
         self.destroyed: list[Destroyed] = []
+        self.looks: list[Look] = []
+        """What was there after each action."""
         self.pieces: set[bytes] = set()
         """What files begin or end with that is only a piece of a line."""
         self._writer = writer
@@ -80,7 +86,9 @@ class Disk:
     def look(self, since: float, action: str) -> None:
         """Take note of what is on disk after an action that began at `since`."""
         with self._writer.lock:
-            present = [span for path in self.files() if (span := self._span(path))]
+            spans_by_name = {path.name: self._span(path) for path in self.files()}
+            self.looks.append((clock(), action, spans_by_name))
+            present = [span for span in spans_by_name.values() if span]
             new = [Span(self._looked_at + 1, self._writer.last)]
             for spans, seen in ((self.present, True), (new, False)):
                 for span in subtract(spans, present):

@@ -46,6 +46,14 @@ class Rotation:
     def is_dated(self) -> bool:
         return self.naming == self.dated
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its files have names that other programs' logs may have.
+
+        Such a file counts only when nobody writes to it any more, and after it was renamed.
+        """
+        return self.naming == self.extended
+
     def switch(self) -> None:
         """Name and compress in another way from now on; older files keep their names."""
         ways = [self.numbered, self.rising, self.dated, self.counted, self.epoch, self.extended]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.audit.clients import Client, Fact, Run
-from tests.audit.disk import Destroyed, Span, subtract
+from tests.audit.disk import Destroyed, Look, Span, subtract
 from tests.audit.writer import clock
 
 GRACE = 1.0
@@ -54,6 +54,8 @@ class Record:
     pauses: list[tuple[float, float]] = field(default_factory=list)
     """When it was down or stopped."""
     actions: list[Action] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    """What was on disk after each action, to explain a problem."""
 
 
 class Problem(NamedTuple):
@@ -210,6 +212,11 @@ class Verdict:
             for d in self.record.destroyed
             if d.span.last >= span.first - 1000 and d.span.first <= span.last + 1000
         ]
+        events += [
+            (when, f"  disk after {action}: {_listed(names)}")
+            for when, action, names in self.record.looks
+            if since < when < at + 2
+        ]
         events += [(s, "  the server starts") for s in self.record.starts if since < s < at + 2]
         events += [(times[number], f"  line {number} is written") for number in edges]
         lines = [
@@ -217,6 +224,11 @@ class Verdict:
             for when, text in sorted(events, key=lambda event: event[0])
         ]
         return "\n".join([f"{kind}: {span} of {client.name}: {why}", *lines])
+
+
+def _listed(names: dict[str, Span | None]) -> str:
+    ordered = sorted(names.items(), key=lambda item: item[1] or Span(0, 0))
+    return ", ".join(f"{name} {span.first}-{span.last}" if span else name for name, span in ordered)
 
 
 def _time(entry: Run | Fact) -> float:
