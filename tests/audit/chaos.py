@@ -144,7 +144,8 @@ class Chaos:
 
     def copytruncate(self) -> None:
         if self._rotation.is_doubtful:
-            return self.rotate()
+            self.rotate()
+            return
         name = self._rotation.next_name()
         with self._writer.lock:
             shutil.copyfile(self._log, name)
@@ -154,7 +155,8 @@ class Chaos:
 
     def copytruncate_while_written(self) -> None:
         if self._rotation.is_doubtful:
-            return self.rotate()
+            self.rotate()
+            return
         name = self._rotation.next_name()
         with self._perhaps_locked():
             shutil.copyfile(self._log, name)

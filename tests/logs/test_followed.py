@@ -1,0 +1,86 @@
+"""What was taken from the file that is followed, and whether it still stands there."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.logs.files import File
+from server.logs.followed import Followed
+from server.logs.generation import Trace
+from server.logs.listing import Snapshot
+from server.logs.position import START
+
+MAX_LINE = 8192
+CONTENT = b"".join(b"line %d of a log\n" % number for number in range(1000)) + b"half"
+
+
+def followed(path: Path) -> tuple[File, Followed]:
+    """All of a file, taken from its start."""
+    path.write_bytes(CONTENT)
+    file = File.open(path)
+    trace = Trace(file.identity, Snapshot([]), 0, b"")
+    one = Followed.from_position(file, START, trace, MAX_LINE)
+    assert one.holds_next(CONTENT, file.read)
+    one.take(CONTENT)
+    return file, one
+
+
+def overwrite(offset: int) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with path.open("r+b") as file:
+            file.seek(offset)
+            file.write(b"#")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "is_unchanged"),
+    [
+        (lambda path: None, True),
+        (lambda path: path.write_bytes(CONTENT + b" a line\n"), True),
+        (lambda path: path.write_bytes(b""), False),
+        (lambda path: os.truncate(path, len(CONTENT) - 1), False),
+        (lambda path: path.write_bytes(CONTENT[:-4]), False),
+        (overwrite(0), False),
+        (overwrite(len(CONTENT) - 2), False),  # in the part that has no newline
+        (overwrite(len(CONTENT) - 100), False),
+    ],
+)
+def test_a_change_of_what_was_taken_is_noticed(
+    tmp_path: Path, change: Callable[[Path], object], is_unchanged: bool
+) -> None:
+    file, one = followed(tmp_path / "app.log")
+    change(tmp_path / "app.log")
+    assert one.is_unchanged(file.read) is is_unchanged
+
+
+def test_what_tail_says_counts_only_if_it_stands_in_the_file(tmp_path: Path) -> None:
+    file, one = followed(tmp_path / "app.log")
+    with (tmp_path / "app.log").open("ab") as log:
+        log.write(b" a line\n")
+    assert one.holds_next(b" a line\n", file.read)
+    assert one.holds_next(b" a l", file.read)
+    assert not one.holds_next(b" a lie\n", file.read)
+    assert not one.holds_next(b" a line\nmore\n", file.read)
+
+
+def test_a_look_tells_what_is_left_to_take(tmp_path: Path) -> None:
+    file, one = followed(tmp_path / "app.log")
+    look = one.look(is_live=True, is_unchanged=True, quiet=2.0)
+    assert (look.unread, look.has_unfinished) == (0, True)
+    [rest] = one.take_rest(is_unfinished=True)
+    assert (rest.lines, one.taken) == (b"half", len(CONTENT))
+    with (tmp_path / "app.log").open("ab") as log:
+        log.write(b" a line\n")
+    look = one.look(is_live=True, is_unchanged=True, quiet=2.0)
+    assert (look.unread, look.has_unfinished) == (8, False)
+    assert one.is_unchanged(file.read)
+
+
+def test_nothing_is_followed_where_there_is_no_log() -> None:
+    nothing = Followed.nothing()
+    assert (nothing.file, nothing.taken, nothing.position) == (None, 0, START)
+    assert not nothing.came_after((1, 1))
