@@ -112,6 +112,11 @@ class File:
         return os.fstat(self._descriptor).st_nlink == 0 and not self._unpacked_from
 
     @property
+    def is_unpacked(self) -> bool:
+        """Whether it is the content of a compressed file."""
+        return self._unpacked_from is not None
+
+    @property
     def last_name(self) -> str | None:
         """The name that a deleted file had last; None if the system does not tell (proc(5))."""
         try:

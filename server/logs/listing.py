@@ -11,6 +11,7 @@ import stat
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -98,6 +99,18 @@ class Snapshot:
         self.heads: dict[bytes, int] = {}
         for number, entry in enumerate(entries):
             self.heads.setdefault(entry.facts.head, number)
+
+    def index_of(self, file: File) -> int | None:
+        """Where an open file stands; None if it has no name any more.
+
+        The number of a compressed file that was removed may be that of another one by now.
+        """
+        index = self.index.get(file.identity)
+        if index is None or not file.is_unpacked:
+            return index
+        entry = self.entries[index]
+        is_same = entry.is_packed and entry.facts.head == file.read(0, HEAD)
+        return index if is_same else None
 
     def place_of(self, entry: Entry) -> int | None:
         """Where a file stood that was seen later, perhaps after it was compressed.
@@ -204,40 +217,47 @@ class Listing:
 
     def _order(self, target: Path, names: list[tuple[str, Identity, int, int, int]]) -> Snapshot:
         entries: dict[Identity, Entry] = {}
-        present = {identity for _, identity, *_ in names}
-        for identity in [one for one in self._watched if one not in present]:
-            del self._watched[identity]  # another file may get its number
         for name, identity, size, modified, changed in names:
             mark = None if name == target.name else self._mark(name, target.name)
             path = target.parent / name
             try:
                 facts, has_writer = self._look_into(path, mark, (identity, size, modified))
             except OSError as error:
-                if error.errno in _NOT_THERE and mark is None:
-                    facts, has_writer = Facts(b"", None, None, True), None  # still the log
-                elif error.errno in _NOT_THERE:
-                    continue
-                else:
+                if error.errno not in _NOT_THERE:
                     raise
-            if not facts.head.startswith(self._watched.get(identity, b"")):
-                del self._watched[identity]  # it is another one, or was truncated
-            seen = Observed(
-                name=name,
-                mark=mark,
-                identity=identity,
-                size=size,
-                modified=modified,
-                changed=changed,
-                first=facts.first,
-                last=facts.last,
-                has_writer=has_writer,
-                is_proven=identity in self._watched,
-            )
+                if mark is not None:
+                    continue
+                facts, has_writer = Facts(b"", None, None, True), None  # still the log
+            times = facts.first, facts.last
+            seen = Observed(name, mark, identity, size, modified, changed, *times, has_writer)
             if identity not in entries or mark is None:
                 entries[identity] = Entry(path, seen, facts)
-        ordered = in_order([entry.seen for entry in entries.values()])
-        ordered = as_watched(ordered, list(self._watched))
-        return Snapshot([entries[seen.identity] for seen in ordered])
+        self._recognize(entries)
+        seen_files = [
+            replace(entry.seen, is_proven=identity in self._watched)
+            for identity, entry in entries.items()
+        ]
+        ordered = as_watched(in_order(seen_files), list(self._watched))
+        return Snapshot([entries[seen.identity]._replace(seen=seen) for seen in ordered])
+
+    def _recognize(self, entries: dict[Identity, Entry]) -> None:
+        """Find the files that were watched among those that are there now.
+
+        One that is gone may have been compressed; another file may have got its number.
+        """
+        packed = {
+            entry.facts.head: identity
+            for identity, entry in entries.items()
+            if entry.is_packed and identity not in self._watched
+        }
+        watched: OrderedDict[Identity, bytes] = OrderedDict()
+        for identity, head in self._watched.items():
+            entry = entries.get(identity)
+            if entry and entry.facts.head.startswith(head):
+                watched[identity] = entry.facts.head
+            elif head and head in packed:
+                watched[packed[head]] = head
+        self._watched = watched
 
     def _look_into(
         self, path: Path, mark: Mark | None, version: Version
