@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Self
 from server.errors import StartError
 from server.notebook.cells import when_cell_runs_again
 from server.settings import VIEWER_VARIABLE
+
+KEPT = 64 * 1024
+"""Bytes of a server's own log that are kept, the last ones."""
 
 _PAGES = re.compile(r"  (https?://\S+:(\d+)[^\s?]*)/(?:\?token=\S+)? +the pages")
 
@@ -79,28 +83,36 @@ class LocalServer:
         """Start it, or start it again on the same port."""
         # -P: a user's own server.py in the directory must not be taken for this package
         command = [sys.executable, "-P", "-m", "server", "--port", str(self.port)]
-        with tempfile.TemporaryFile() as errors:
+        self._said = said = _LastBytes()
+        try:
             process = subprocess.Popen(
                 [*command, "--pid", str(os.getpid()), *self._arguments],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=said.writer,
                 text=True,
                 start_new_session=True,  # who interrupts the kernel does not mean the server
             )
-            self._process = process
-            # when this object is gone, as when its cell is run again, and at exit
-            self._end = weakref.finalize(self, _end, process)
-            assert process.stdout
-            for line in process.stdout:
-                if match := _PAGES.match(line):
-                    self.url, self.port = match[1], int(match[2])
-                if line.startswith("Ctrl+C"):
-                    return
-            self.stop()
-            errors.seek(0)
-            raise StartError(errors.read().decode(errors="replace").strip())
+        finally:
+            os.close(said.writer)  # the server alone has it now
+        self._process = process
+        # when this object is gone, as when its cell is run again, and at exit
+        self._end = weakref.finalize(self, _end, process)
+        assert process.stdout
+        for line in process.stdout:
+            if match := _PAGES.match(line):
+                self.url, self.port = match[1], int(match[2])
+            if line.startswith("Ctrl+C"):
+                return
+        self.stop()
+        said.wait()
+        raise StartError(self.errors.strip())
+
+    @property
+    def errors(self) -> str:
+        """The last `KEPT` bytes of the server's own log, which it writes on stderr."""
+        return self._said.text
 
     @property
     def is_running(self) -> bool:
@@ -135,6 +147,35 @@ class LocalServer:
             f'A server at <a href="{address}" target="_blank">{self.url}/</a><br>'
             f"In a terminal, this would do the same: <code>{html.escape(self.command)}</code>"
         )
+
+
+class _LastBytes:
+    """A pipe, and a thread that keeps the last `KEPT` bytes of what is written to it.
+
+    A writer never waits for the thread, which may be held up by a busy notebook: a write that
+    finds the pipe full fails.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self.writer = os.pipe()
+        os.set_blocking(self.writer, False)
+        self._kept = b""
+        # it ends when nobody can write any more, and does not keep this process from ending
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until nobody can write any more."""
+        self._thread.join()
+
+    @property
+    def text(self) -> str:
+        return self._kept.decode(errors="replace")
+
+    def _read(self) -> None:
+        with open(self._reader, "rb", buffering=0) as pipe:
+            while data := pipe.read(KEPT):
+                self._kept = (self._kept + data)[-KEPT:]
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

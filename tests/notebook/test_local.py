@@ -6,14 +6,16 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
 
 from server.client import follow
 from server.errors import StartError
-from server.notebook.local import LocalServer
+from server.notebook.local import KEPT, LocalServer
 from tests.running import PATIENCE, is_gone, wait_until
 
 
@@ -86,6 +88,53 @@ def test_what_prevents_a_start_is_said(tmp_path: Path) -> None:
         LocalServer(tmp_path)
     with pytest.raises(StartError, match="No such option"):
         LocalServer(None, "--retri", 10)
+
+
+def ask(url: str, name: str) -> int:
+    """Ask for a page under a name that makes a line of 1,000 characters in the server's log."""
+    with urlopen(f"{url}/index.html?{name:a<900}", timeout=PATIENCE) as answer:
+        return int(answer.status)
+
+
+def test_the_last_of_its_own_log_is_kept_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    with LocalServer("app.log", directory=tmp_path) as server:
+        ask(server.url, "first")
+        wait_until(lambda: "first" in server.errors, "the first line")
+        for number in range(KEPT // 900):
+            ask(server.url, f"more-{number}-")
+        ask(server.url, "last")
+        wait_until(lambda: "last" in server.errors, "the last line")
+        assert "first" not in server.errors
+        assert KEPT / 2 < len(server.errors.encode()) <= KEPT
+        # not in a file, which would grow
+        assert os.readlink(f"/proc/{server.pid}/fd/2").startswith("pipe:")
+
+
+def test_it_does_not_wait_for_a_notebook_that_is_held_up(tmp_path: Path) -> None:
+    script = (
+        "import time; from server.notebook.local import LocalServer; server = LocalServer();"
+        "print(server.url, flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        url = parent.stdout.readline().strip()
+        parent.send_signal(signal.SIGSTOP)
+        for number in range(200):  # more than the pipe holds
+            assert ask(url, f"more-{number}-") == 200
+        parent.kill()
+
+
+def test_nothing_is_left_of_one_that_has_ended(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    threads, descriptors = threading.active_count(), psutil.Process().num_fds()
+    for _ in range(3):
+        LocalServer("app.log", directory=tmp_path).stop()
+        with pytest.raises(FileNotFoundError):
+            LocalServer("app.log", directory=tmp_path / "missing")
+    wait_until(lambda: threading.active_count() == threads, "the threads' end")
+    wait_until(lambda: psutil.Process().num_fds() == descriptors, "the descriptors' end")
 
 
 def test_it_ends_when_nobody_holds_it_any_more() -> None:
