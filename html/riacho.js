@@ -135,7 +135,6 @@
     reconnecting: "Not connected; trying again…",
     finished: "Finished",
   };
-  const REFUSED = "Stopped: the server refused, has no more to send, or cannot be reached";
 
   // Events with a name are facts about the stream itself; their data is JSON.
   const FACTS = {
@@ -157,6 +156,7 @@
   };
 
   let source;
+  let isShutOut = false; // there is a server, whose answers this page may not read
   let lastId = ""; // of the last event seen: where a later start goes on
 
   function start() {
@@ -166,6 +166,7 @@
     // reconnects. A new EventSource has to be told.
     if (lastId) url.searchParams.set("last_event_id", lastId);
 
+    isShutOut = false;
     source = new EventSource(url);
     source.onopen = () => show("listening");
     source.onerror = () => {
@@ -199,17 +200,49 @@
     });
   }
 
-  /** Say why the server refused: EventSource does not tell, and will not try again. */
+  /** Say why EventSource has given up, which it does not tell: ask once more, as it did. */
   async function explain() {
-    show("stopped", REFUSED);
-    const answer = await fetch(ownAddress("logs")).catch(() => null);
-    if (answer?.status !== 401 || source.readyState !== EventSource.CLOSED) return;
-    show("stopped", "Stopped: the server asks for its token");
+    const refused = source;
+    const url = new URL(refused.url);
+    if (lastId) url.searchParams.set("last_event_id", lastId);
+    show("stopped");
+    const reading = new AbortController();
+    const options = { headers: { Accept: "text/event-stream" }, signal: reading.signal };
+    const answer = await fetch(url, options).catch(() => null);
+    const [text, values] = await reasonOf(answer).catch(() => ["Stopped"]);
+    reading.abort(); // it may be a stream
+    if (source !== refused) return; // it was started again
+    // EventSource comes back by itself to a server that is not there. It gives up where there
+    // is an answer, and an answer that fetch may not read is for pages of other origins.
+    isShutOut = !answer && isFromDisk;
+    show("stopped", text, values);
+    if (answer?.status === 401) find("#state").append(" ", makeTokenButton());
+  }
+
+  /** What `answer` says of the end of a stream: a text, and what belongs into its places. */
+  async function reasonOf(answer) {
+    if (!answer && isFromDisk) {
+      return ["Stopped: the server does not let pages from disk read. Start it with --allow-origin null"];
+    }
+    if (!answer) return ["Stopped: the server cannot be reached"];
+    if (answer.status === 204) return ["Stopped: the server has no more to send"];
+    if (answer.status === 401) return ["Stopped: the server asks for its token"];
+    if (answer.ok) return ["Stopped: the server refused, but would not do so now. Start again"];
+    const isPlain = answer.headers.get("content-type")?.startsWith("text/plain");
+    const why = isPlain ? (await answer.text()).split("\n")[0].slice(0, 200) : `HTTP ${answer.status}`;
+    return ["Stopped: the server refused: {why}", { why }];
+  }
+
+  function makeTokenButton() {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = say("Enter the token");
-    button.addEventListener("click", () => location.reload()); // it shows the login page
-    find("#state").append(" ", button);
+    // the server shows its login page first
+    button.addEventListener("click", () => {
+      if (isFromDisk) location.assign(address(location.pathname.split("/").at(-1)));
+      else location.reload();
+    });
+    return button;
   }
 
   function stop() {
@@ -217,11 +250,11 @@
     show("stopped");
   }
 
-  function show(state, text = STATES[state]) {
+  function show(state, text = STATES[state], values = {}) {
     const isRunning = state !== "stopped" && state !== "finished";
     const focused = document.activeElement;
     find("#state").dataset.state = state;
-    find("#state").textContent = say(text);
+    find("#state").textContent = say(text, values);
     startButton.disabled = find("fieldset").disabled = isRunning;
     stopButton.disabled = !isRunning;
     // Who uses the keyboard must not lose the place.
@@ -244,7 +277,8 @@
       logs.replaceChildren(template, ...described.logs.map((facts) => fill(template, facts)));
       find("#up").textContent = say("The server is up");
     } catch {
-      find("#up").textContent = say("The server does not answer");
+      const text = isShutOut ? "The server does not let this page read" : "The server does not answer";
+      find("#up").textContent = say(text);
     }
   }
 

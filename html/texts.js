@@ -20,6 +20,7 @@ const riachoTexts = {
   "Asking the server…": "Consultando o servidor…",
   "The server is up": "O servidor está no ar",
   "The server asks for its token": "O servidor pede o token",
+  "The server does not let this page read": "O servidor não deixa esta página ler",
   "The server does not answer": "O servidor não responde",
   "Bytes": "Bytes",
   "End": "Fim",
@@ -64,9 +65,15 @@ const riachoTexts = {
   "Listening": "Ouvindo",
   "Not connected; trying again…": "Sem conexão; tentando de novo…",
   "Finished": "Terminado",
-  "Stopped: the server refused, has no more to send, or cannot be reached":
-    "Parado: o servidor recusou, não tem mais o que enviar ou está fora de alcance",
 
+  // why a stream has stopped
+  "Stopped: the server does not let pages from disk read. Start it with --allow-origin null":
+    "Parado: o servidor não deixa páginas do disco lerem. Inicie-o com --allow-origin null",
+  "Stopped: the server cannot be reached": "Parado: o servidor está fora de alcance",
+  "Stopped: the server has no more to send": "Parado: o servidor não tem mais o que enviar",
+  "Stopped: the server refused, but would not do so now. Start again":
+    "Parado: o servidor recusou, mas agora não recusaria. Comece de novo",
+  "Stopped: the server refused: {why}": "Parado: o servidor recusou: {why}",
   "Stopped: the server asks for its token": "Parado: o servidor pede o token",
   "Enter the token": "Informar o token",
 

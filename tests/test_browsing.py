@@ -14,7 +14,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from tests.running import PATIENCE, running, wait_until
-from tests.test_pages import ARGUMENTS, PAGES, SCREENSHOTS, wait_for_lines, wait_for_state, write
+from tests.test_pages import (
+    ARGUMENTS,
+    HTML,
+    PAGES,
+    SCREENSHOTS,
+    wait_for_lines,
+    wait_for_state,
+    write,
+)
 
 TOKEN = "correct-horse-battery-staple"
 SECRET = "the line that no other site may read"
@@ -195,6 +203,23 @@ def test_a_page_says_when_the_token_is_another_by_now(context: BrowserContext, l
         page.keyboard.press("Enter")
         page.click("#start")
         wait_for_lines(page, [SECRET])
+
+
+def test_a_page_from_disk_leads_to_the_page_of_the_server_that_asks_for_its_token(
+    context: BrowserContext, log: Path
+) -> None:
+    with serving(log, "--allow-origin", "null", token=TOKEN) as server:
+        page = context.new_page()
+        page.goto((HTML / "client_listen_logs.html").as_uri())
+        page.get_by_label("Server address").fill(server.url)
+        page.click("#start")
+        expect(page.locator("#state")).to_contain_text("Stopped: the server asks for its token")
+        page.get_by_role("button", name="Enter the token").click()
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        page.click("#start")
+        wait_for_lines(page, [SECRET])
+        assert page.url == f"{server.url}/client_listen_logs.html"
 
 
 # --- other sites ------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
@@ -66,8 +67,10 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     yield open_page
     for context in contexts:
         context.close()
-    # a page cannot keep the browser from reporting that the server did not answer
-    network = re.compile(r"net::ERR_(CONNECTION|INCOMPLETE|EMPTY|NETWORK)|status of 4\d\d")
+    # a page cannot keep the browser from reporting that the server did not answer, or refused
+    network = re.compile(
+        r"net::ERR_(CONNECTION|INCOMPLETE|EMPTY|NETWORK|FAILED)|status of [45]\d\d|CORS policy"
+    )
     assert [error for error in errors if not network.search(error)] == []
 
 
@@ -289,13 +292,102 @@ def test_pages_work_under_a_prefix(open_page: OpenPage, server: Server) -> None:
     wait_for_lines(page, [str(number) for number in range(1, 11)])
 
 
-def test_a_refusal_is_told(open_page: OpenPage, server: Server) -> None:
-    page = open_page(f"{server.url}/client_listen_number.html")
+@pytest.mark.parametrize("where", ["served", "from disk"])
+def test_a_refusal_is_told_with_the_server_s_reason(
+    where: str, open_page: OpenPage, server: Server
+) -> None:
+    base = server.url if where == "served" else HTML.as_uri()
+    page = open_page(f"{base}/client_listen_number.html")
+    if where == "from disk":
+        page.get_by_label("Server address").fill(server.url)
     page.fill("[name=from]", "20")
     page.click("#start")
-    expect(page.locator("#state")).to_contain_text("Stopped: the server refused")
+    reason = server.get("/stream-numbers?from=20&to=10")[2].decode().strip()
+    expect(page.locator("#state")).to_have_text(f"Stopped: the server refused: {reason}")
     wait_for_state(page, "stopped")
     expect(page.locator("#start")).to_be_enabled()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"status": 204}, "the server has no more to send"),
+        (
+            {"status": 502, "body": "<h1>Bad</h1>", "content_type": "text/html"},
+            "the server refused: HTTP 502",
+        ),
+        (
+            {"status": 404, "body": "no such log\nmore", "content_type": "text/plain"},
+            "the server refused: no such log",
+        ),
+    ],
+)
+def test_the_reason_is_the_answer_s(
+    answer: dict[str, Any], said: str, open_page: OpenPage, server: Server
+) -> None:
+    page = open_page(f"{server.url}/client_listen_logs.html")
+    page.route("**/stream-logs*", lambda route: route.fulfill(**answer))
+    page.click("#start")
+    expect(page.locator("#state")).to_have_text(f"Stopped: {said}")
+
+
+@pytest.mark.parametrize("then", ["up", "gone"])
+def test_a_refusal_that_is_over_is_told(then: str, open_page: OpenPage, server: Server) -> None:
+    page = open_page(f"{server.url}/client_listen_logs.html")
+    if then == "gone":
+        page.route("**/stream-logs*", lambda route: route.abort("connectionrefused"))
+    page.route("**/stream-logs*", lambda route: route.fulfill(status=500), times=1)
+    page.click("#start")
+    expect(page.locator("#state")).to_have_text(
+        "Stopped: the server refused, but would not do so now. Start again"
+        if then == "up"
+        else "Stopped: the server cannot be reached"
+    )
+
+
+@pytest.mark.parametrize(
+    ("locale", "state", "up"),
+    [
+        (
+            "en-US",
+            (
+                "Stopped: the server does not let pages from disk read. "
+                "Start it with --allow-origin null"
+            ),
+            "The server does not let this page read",
+        ),
+        (
+            "pt-BR",
+            "Parado: o servidor não deixa páginas do disco lerem. Inicie-o com --allow-origin null",
+            "O servidor não deixa esta página ler",
+        ),
+    ],
+)
+def test_a_page_from_disk_says_that_the_server_does_not_let_it_read(
+    locale: str, state: str, up: str, open_page: OpenPage, tmp_path: Path, log: Path
+) -> None:
+    with running(tmp_path, log) as server:
+        page = open_page((HTML / "index.html").as_uri(), locale=locale)
+        page.click("#stop")
+        page.fill("#server", server.url)
+        page.click("#start")
+        expect(page.locator("#state")).to_have_text(state)
+        expect(page.locator("#up")).to_have_text(up)
+
+
+def test_a_page_from_disk_comes_back_to_a_server_that_is_not_there(
+    open_page: OpenPage, server: Server
+) -> None:
+    server.kill()
+    page = open_page((HTML / "index.html").as_uri())
+    page.click("#stop")
+    page.fill("#server", server.url)
+    page.click("#start")
+    wait_for_state(page, "reconnecting")
+    expect(page.locator("#up")).to_have_text("The server does not answer")
+    server.start()
+    wait_for_state(page, "listening")
+    expect(page.locator("#up")).to_have_text("The server is up")
 
 
 def test_a_field_out_of_bounds_is_not_sent(open_page: OpenPage, server: Server) -> None:
