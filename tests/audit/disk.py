@@ -96,7 +96,8 @@ class Disk:
                         self.destroyed.append(Destroyed(span, since, action, seen))
 
             self._looked_at = self._writer.last
-            self.present = present
+            # a file that was cut back and written on has not all lines between its first and last
+            self.present = subtract(present, [destroyed.span for destroyed in self.destroyed])
 
     def age(self, path: Path) -> int:
         """What rotated files are ordered by: the number of the first line that one holds."""
