@@ -89,6 +89,9 @@ class Subscription(Protocol):
     def __aiter__(self) -> AsyncIterator[Batch]:
         """The batches that follow, for as long as the feed has some."""
 
+    def close(self) -> None:
+        """Let go of `push`: nothing is to be handed to it any more."""
+
 
 class Feed(Protocol):
     """A stream of events that can be read from any place, by any number of clients."""
@@ -189,6 +192,9 @@ class Reading:
             self.place = batch.end
             self.events += batch.events
             yield batch
+
+    def close(self) -> None:
+        """See `Subscription.close`: there is nothing to let go of."""
 
 
 def gap_frame(start: str, place: Place, why: str) -> bytes:

@@ -160,36 +160,31 @@ class LogFeed:
 
     def subscribe(self, place: Place, push: Push | None = None) -> "LogSubscription":
         """See `Feed.subscribe`."""
+        assert isinstance(place, LogPlace)
         return LogSubscription(self, self._fanout, place, push)
 
 
-class LogSubscription:
+class LogSubscription(Waiter):
     """One client's way through a log: pushed to while it has caught up, else it reads."""
 
-    __slots__ = ("_fanout", "_feed", "_waiter")
+    __slots__ = ("_fanout", "_feed")
 
-    def __init__(self, feed: LogFeed, fanout: Fanout, place: Place, push: Push | None) -> None:
+    def __init__(self, feed: LogFeed, fanout: Fanout, place: LogPlace, push: Push | None) -> None:
+        super().__init__(place, push)
         self._feed = feed
         self._fanout = fanout
-        self._waiter = Waiter(place, push)
 
-    @property
-    def place(self) -> Place:
-        return self._waiter.place
+    def __aiter__(self) -> AsyncIterator[Block]:
+        return self
 
-    @property
-    def events(self) -> int:
-        return self._waiter.events
+    async def __anext__(self) -> Block:
+        while self._feed.is_live(self.place):
+            await self._fanout.wait(self)
+        batch = await self._feed.read(self.place)
+        self.place = batch.end
+        self.events += batch.events
+        return batch
 
-    async def __aiter__(self) -> AsyncIterator[Block]:
-        waiter = self._waiter
-        try:
-            while True:
-                while self._feed.is_live(waiter.place):
-                    await self._fanout.wait(waiter)
-                batch = await self._feed.read(waiter.place)
-                waiter.place = batch.end
-                waiter.events += batch.events
-                yield batch
-        finally:
-            waiter.push = None
+    def close(self) -> None:
+        """See `Subscription.close`."""
+        self.push = None

@@ -35,9 +35,12 @@ class TextEncoder:
         lines = batch.lines
         is_simple = not (batch.is_cut or batch.is_continued or batch.is_unfinished)
         if is_simple and _is_plain(lines) and not _has_longer(lines, self._max_line):
-            return _encode_plain(batch)
-        frames = b"".join(self._careful(batch))
-        return Frames(frames, frames.count(END))
+            frames = _encode_plain(batch)
+            if b"\r" in lines:  # only before newlines
+                return frames._replace(data=frames.data.replace(b"\r\n", b"\n"))
+            return frames
+        careful = b"".join(self._careful(batch))
+        return Frames(careful, careful.count(END))
 
     def _careful(self, batch: LineBatch) -> list[bytes]:
         """The frames of lines of any kind, with what is to be said of them before each."""
@@ -103,8 +106,13 @@ def _has_longer(lines: bytes, length: int) -> bool:
 
 
 def _is_plain(lines: bytes) -> bool:
-    """Whether whole lines can go out as they are: UTF-8, no CR, a newline at the end."""
-    if b"\r" in lines or not lines.endswith(b"\n"):
+    """Whether whole lines can go out as they are, but for a CR before each newline.
+
+    They are UTF-8, without any other CR, with a newline at the end.
+    """
+    if not lines.endswith(b"\n"):
+        return False
+    if b"\r" in lines and lines.count(b"\r") != lines.count(b"\r\n"):
         return False
     if lines.isascii():
         return True

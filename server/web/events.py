@@ -100,12 +100,15 @@ class EventBody(Body):
             yield Event(id=place.id).encode()
         can_push = self._chunked and self._send is not None
         self.subscription = feed.subscribe(place, self.push if can_push else None)
-        async for batch in self.subscription:
-            if batch.frames:
-                self._unsaid_id = ""
-                yield batch.frames
-            else:
-                self._unsaid_id = batch.end.id
+        try:
+            async for batch in self.subscription:
+                if batch.frames:
+                    self._unsaid_id = ""
+                    yield batch.frames
+                else:
+                    self._unsaid_id = batch.end.id
+        finally:
+            self.subscription.close()
 
     def push(self, batch: Batch) -> bool:
         """Hand a batch straight to the socket, unless something else waits to be sent.
