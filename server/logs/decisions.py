@@ -14,8 +14,9 @@ QUIET = 2.0
 UNFINISHED = 1.0
 """Seconds without a byte after which a last line is shown though it has no newline."""
 
-STALLED = 1.0
-"""Seconds that tail may leave written bytes unread before another one is started."""
+STALLED = 3.0
+"""Seconds that tail may be behind before another one is started. Meanwhile the file is read
+without it: past the system's limit of inotify instances, tail looks once a second only."""
 
 RESTART = 0.5
 """Least seconds between two starts of tail; meanwhile the file is read without it."""
@@ -89,6 +90,8 @@ class TailState(NamedTuple):
     """Whether it was ended, or has handed over what does not stand in the file."""
     since: float
     """Seconds since it was last started."""
+    behind: float = 0.0
+    """Seconds for which it has not handed over what was read from the file without it."""
 
 
 def wants_new_tail(tail: TailState, look: Look) -> bool:
@@ -98,8 +101,8 @@ def wants_new_tail(tail: TailState, look: Look) -> bool:
 
 def must_stop_tail(tail: TailState, look: Look) -> bool:
     """Whether tail is of no more use: ended, in another file, not wanted, or stuck."""
-    is_stalled = look.quiet > STALLED and look.unread > 0
-    return tail.is_running and (tail.has_ended or not look.is_live or is_stalled)
+    is_stuck = tail.behind > STALLED
+    return tail.is_running and (tail.has_ended or not look.is_live or is_stuck)
 
 
 class Found(NamedTuple):

@@ -16,12 +16,9 @@ from server.logs.decisions import (
     Found,
     Next,
     Recovery,
-    TailState,
     decide,
     is_finished,
-    must_stop_tail,
     recover,
-    wants_new_tail,
 )
 from server.logs.files import File, Identity
 from server.logs.followed import Followed
@@ -30,7 +27,7 @@ from server.logs.lines import LineBatch, lines_before
 from server.logs.path import LogPath
 from server.logs.position import START, Position, Read
 from server.logs.succession import Succession
-from server.logs.tail import Tail
+from server.logs.tailing import Tailing
 from server.logs.threads import Threads, run_in
 
 POLL = 0.1
@@ -67,7 +64,7 @@ class Follower:
         self._archive = archive
         self._succession = Succession(archive)
         self._path = LogPath(archive.path)
-        self._tail_command = tail
+        self._tailing = Tailing(tail, archive.path)
         self._max_line = max_line
         self._threads = threads
         self._finished = finished
@@ -76,10 +73,8 @@ class Follower:
         self._last_data = time.monotonic()
         self.progress = asyncio.Event()
         """Set for a moment whenever something may have changed; wait for it, then look again."""
-        self.rotations = self.truncations = self.gaps = self.tail_restarts = 0
-        """How often it was rotated and truncated, lines were gone, and tail had to be replaced."""
-        self.is_tailed = False
-        """Whether tail is running: it is not while an older file is read, or there is none."""
+        self.rotations = self.truncations = self.gaps = 0
+        """How often it was rotated and truncated, and lines were gone."""
 
     # --- what others ask ----------------------------------------------------------
 
@@ -102,6 +97,16 @@ class Follower:
     def taken(self) -> int:
         """Offset up to which the file is read, also within a line that has no newline yet."""
         return self._followed.taken
+
+    @property
+    def is_tailed(self) -> bool:
+        """Whether tail is running: it is not while an older file is read, or there is none."""
+        return self._tailing.is_running
+
+    @property
+    def tail_restarts(self) -> int:
+        """How often tail had to be replaced."""
+        return self._tailing.restarts
 
     @property
     def quiet(self) -> float:
@@ -174,60 +179,60 @@ class Follower:
 
     async def _read_to_end(self, file: File, publish: Publish) -> bool:
         """Read on until the generation is finished (True) or is not what it was (False)."""
-        tail: Tail | None = None
-        started = looked = -float("inf")
+        tailing, looked = self._tailing, -float("inf")
+        tailing.forget()
         try:
             while True:
-                now = time.monotonic()
                 is_live = self._path.names(file)
                 file.was_live |= is_live
-                look = self._followed.look(is_live, True, self.quiet)
-                if wants_new_tail(TailState(tail is not None, False, now - started), look):
-                    self.tail_restarts += started > 0
-                    tail, started = self._start_tail(), now
-                    self._last_data = now
-                self.is_tailed = tail is not None
-                data = await self._next_data(file, tail if is_live else None)
-                if not self._followed.taken and (data or (is_live and now - looked > LOOK)):
-                    looked = now
+                tailing.start(self._followed.look(is_live, True, self.quiet), self.taken)
+                data = await self._next_data(file, is_live)
+                is_due = is_live and time.monotonic() - looked > LOOK
+                if not self._followed.taken and (data or is_due):
+                    looked = time.monotonic()
                     if await self._has_missed(file):
                         return False
+                is_taken = False
                 if data:
                     self._last_data = time.monotonic()
-                    if await self._take(file, data, publish):
-                        continue
+                    is_taken = await self._take(file, data, publish)
                     if not self._followed.taken:
                         return False  # it was truncated before anything was taken
+                tailing.note(self.taken)
+                if is_taken and not tailing.is_behind:
+                    continue
                 is_unchanged = await self._check(file, self._followed.is_unchanged)
                 look = self._followed.look(is_live, is_unchanged, self.quiet)
-                state = TailState(tail is not None, data is None or bool(data), now - started)
-                if tail and must_stop_tail(state, look):
-                    await tail.stop()
-                    tail = None
+                has_ended = data is None or (bool(data) and not is_taken)
+                await tailing.stop_if_useless(look, has_ended)
                 self._pulse()
                 action = decide(look)
                 if action is Next.RECOVER:
                     return False
                 if action is Next.SHOW_UNFINISHED:
                     await self._publish(publish, self._followed.take_rest(is_unfinished=True))
-                if action is Next.TRY_TO_FINISH and not data:
+                if action is Next.TRY_TO_FINISH and not is_taken:
                     if await self._call(self._is_finished, file, look.quiet):
                         return True
                     await asyncio.sleep(POLL)
         finally:
-            self.is_tailed = False
-            if tail:
-                await tail.stop()
+            await tailing.stop()
 
-    async def _next_data(self, file: File, tail: Tail | None) -> bytes | None:
-        """The next bytes, none after a while, None if tail has ended."""
-        if tail:
-            return await tail.read(POLL)
+    async def _next_data(self, file: File, is_live: bool) -> bytes | None:
+        """The next bytes, none after a while, None if tail has ended.
+
+        What tail has not handed over by then is read from the file without it.
+        """
+        tailing = self._tailing
+        if is_live and tailing.is_running:
+            data = await tailing.read(self.taken, POLL)
+            if data is None or data:
+                return data
         taken = self.taken
-        data = await self._check(file, lambda read: read(taken, READ_SIZE))
-        if not data and self._path.names(file):
+        found = await self._check(file, lambda read: read(taken, READ_SIZE))
+        if not found and not tailing.is_running and self._path.names(file):
             await asyncio.sleep(POLL)
-        return data
+        return found
 
     async def _take(self, file: File, data: bytes, publish: Publish) -> bool:
         """Publish the lines that `data` completes, unless the file says otherwise."""
@@ -248,15 +253,6 @@ class Follower:
             publish(Lines(Place(generation, batch.start), batch, Place(generation, batch.end)))
         if batches:
             self._pulse()
-
-    def _start_tail(self) -> Tail | None:
-        """A tail from where the log is read; None if the machine is short of something."""
-        path = self._archive.path
-        try:
-            return Tail(self._tail_command, path, self.taken)
-        except OSError as error:
-            _log.warning("reading %s without tail for now: %s", path, error)
-            return None
 
     def _is_finished(self, file: File, quiet: float) -> bool:
         """Whether another file has taken the log's path and nothing more comes to this one."""

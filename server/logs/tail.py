@@ -49,6 +49,8 @@ class Tail:
     """
 
     def __init__(self, command: sh.Command, path: Path, offset: int) -> None:
+        self.offset = offset
+        """Up to where it has handed over the file."""
         reader, writer = os.pipe()
         try:
             with open(os.devnull, "r+b", buffering=0) as null:
@@ -86,9 +88,11 @@ class Tail:
             )
         try:
             async with asyncio.timeout(timeout):
-                return await self._reader.read(PIPE_READ) or None
+                data = await self._reader.read(PIPE_READ)
         except TimeoutError:
             return b""
+        self.offset += len(data)
+        return data or None
 
     async def stop(self) -> None:
         """End tail at once, and wait for its end; what it has not handed over is dropped."""

@@ -77,8 +77,8 @@ def test_a_file_that_was_renamed_is_finished_when_nobody_writes_to_it(
         (TailState(True, False, RESTART), look(), False, False),
         (TailState(True, True, RESTART), look(), False, True),
         (TailState(True, False, RESTART), look(is_live=False), False, True),
-        (TailState(True, False, RESTART), look(unread=1, quiet=STALLED + 0.1), False, True),
-        (TailState(True, False, RESTART), look(unread=1, quiet=STALLED - 0.1), False, False),
+        (TailState(True, False, RESTART, STALLED + 0.1), look(), False, True),
+        (TailState(True, False, RESTART, STALLED - 0.1), look(), False, False),
         (TailState(True, False, RESTART), look(unread=0, quiet=1000), False, False),
     ],
 )

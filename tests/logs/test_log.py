@@ -826,6 +826,25 @@ def test_what_tail_says_counts_only_if_it_stands_in_the_file(log: Log) -> None:
     asyncio.run(test())
 
 
+def test_a_tail_that_says_nothing_holds_no_line_back(log: Log, tmp_path: Path) -> None:
+    """As past the system's limit of inotify instances, where tail looks once a second."""
+    silent = tmp_path / "tail"
+    silent.write_text("#!/bin/sh\nexec sleep 1000\n")
+    silent.chmod(0o755)
+    log.write()
+
+    async def test() -> None:
+        async with feeding(log.path, tail=sh.Command(str(silent))) as one:
+            events = frames(one, Last(3))
+            assert data(await take(events, 3)) == log.lines
+            log.write(5)
+            assert data(await take(events, 5)) == log.lines[3:]
+            assert one.log.follower.is_tailed
+            assert one.log.follower.tail_restarts == 0  # nobody has given up on it yet
+
+    asyncio.run(test())
+
+
 def test_a_tail_that_opened_the_next_file_is_not_believed(log: Log, tmp_path: Path) -> None:
     slow = tmp_path / "tail"
     slow.write_text('#!/bin/sh\nuntil [ -e go ]; do sleep 0.01; done; exec tail "$@"\n')

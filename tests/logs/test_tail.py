@@ -109,3 +109,18 @@ def test_when_no_descriptor_is_left_it_says_so(tmp_path: Path) -> None:
 
     command = find_tail()
     asyncio.run(main())
+
+
+def test_it_says_up_to_where_it_has_handed_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    path.write_text("one\ntwo\n")
+
+    async def main() -> None:
+        tail = Tail(find_tail(), path, 4)
+        assert tail.offset == 4
+        async with asyncio.timeout(20):
+            while tail.offset < 8:
+                await tail.read(1)
+        await tail.stop()
+
+    asyncio.run(main())
