@@ -49,14 +49,25 @@ class BaseHandler(RequestHandler):
     def _ask_for_token(self) -> None:
         if self.knows_token:
             return
-        wrong = "the token is wrong" if self._tokens() else "a token is needed"
+        wrong = "the token is wrong" if self._shown_token() else "a token is needed"
         raise HTTPError(401, f"{wrong}: Authorization: Bearer TOKEN, or ?token=TOKEN")
 
-    def _tokens(self) -> list[str]:
-        """The tokens that the request has."""
+    def _shown_token(self) -> str | None:
+        """The token that the request has, None if it has none.
+
+        Raises HTTPError 400 if it has several: one request is one guess.
+        """
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
         tokens = [token.strip()] if scheme.lower() == "bearer" else []
-        return [token for token in (*tokens, *self.get_query_arguments("token")) if token]
+        shown = {token for token in (*tokens, *self.get_query_arguments("token")) if token}
+        if len(shown) > 1:
+            raise HTTPError(400, "the request has several tokens: send one")
+        return shown.pop() if shown else None
+
+    def shows_token(self, access: Access) -> bool:
+        """Whether this very request has the token."""
+        shown = self._shown_token()
+        return shown is not None and access.is_token(shown)
 
     @property
     def knows_token(self) -> bool:
@@ -64,7 +75,7 @@ class BaseHandler(RequestHandler):
         access = self.context.access
         if access is None or not access.has_token:
             return True
-        return any(access.is_token(token) for token in self._tokens()) or self._has_cookie(access)
+        return self.shows_token(access) or self._has_cookie(access)
 
     @property
     def _cookie_name(self) -> str:

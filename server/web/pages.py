@@ -26,21 +26,24 @@ class PageHandler(BaseHandler, StaticFileHandler):
         access = self.context.access
         if is_page and access and access.has_token:
             accepted = self.request.headers.get("Accept", "")
+            # Only the token itself is good for a cookie: a cookie must not renew itself.
+            is_shown = self.shows_token(access)
             if self.get_query_arguments("token") and "text/html" in accepted:
-                self._move_token_into_cookie(access)
-            elif "Authorization" in self.request.headers:  # from the login page
+                self._move_token_into_cookie(access, is_shown)
+            elif is_shown:  # from the login page
                 self.give_cookie(access)
         return prepared
 
-    def _move_token_into_cookie(self, access: Access) -> None:
-        """Answer with the cookie, and with the address to load instead.
+    def _move_token_into_cookie(self, access: Access, is_shown: bool) -> None:
+        """Answer with the cookie if it was the token, and with the address to load instead.
 
         A redirect would do, but Chromium's history shows the addresses from which it was
         redirected. It hides those that are not found. And a refresh is our own doing,
         after which it sends a cookie that is SameSite=Strict, while a redirect counts as
         part of the visit, which another site may have begun.
         """
-        self.give_cookie(access)
+        if is_shown:
+            self.give_cookie(access)
         query = urlencode(
             [(name, value) for name, value in parse_qsl(self.request.query) if name != "token"]
         )

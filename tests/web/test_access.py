@@ -414,3 +414,21 @@ def test_a_preflight_request_needs_no_token_and_the_right_origin(server: Server,
         assert ("Authorization" in allowed) is (response.status == 204)
         named = response.headers["Access-Control-Allow-Origin"]
         assert named == (origin if origin == "https://a.example" else None)
+
+
+def test_a_cookie_is_given_for_the_token_alone_and_does_not_renew_itself(server: Server) -> None:
+    page = {"Accept": "text/html"}
+    cookie = server.headers(f"/?token={TOKEN}", **page)["Set-Cookie"].partition(";")[0]
+    for path in ("/?token=wrong", "/", "/index.html"):
+        _, headers, _ = server.get(path, Cookie=cookie, **page)
+        assert headers["Set-Cookie"] is None, path
+    _, headers, _ = server.get("/", Cookie=cookie, Authorization="Bearer wrong", **page)
+    assert headers["Set-Cookie"] is None
+
+
+def test_one_request_is_one_guess(server: Server) -> None:
+    guesses = "&".join(f"token=guess{number}" for number in range(100))
+    status, _, body = server.get(f"/logs?{guesses}&token={TOKEN}")
+    assert (status, body) == (400, b"the request has several tokens: send one\n")
+    assert server.status(f"/logs?token={TOKEN}", Authorization="Bearer wrong") == 400
+    assert server.status(f"/logs?token={TOKEN}&token={TOKEN}") == 200
