@@ -200,8 +200,16 @@
     });
   }
 
+  // A page that is being left loses its stream, too: that is no refusal.
+  let isLeaving = false;
+  addEventListener("beforeunload", () => {
+    isLeaving = true;
+    setTimeout(() => (isLeaving = false), 1000); // it may stay, after a download
+  });
+
   /** Say why EventSource has given up, which it does not tell: ask once more, as it did. */
   async function explain() {
+    if (isLeaving) return;
     const refused = source;
     const url = new URL(refused.url);
     if (lastId) url.searchParams.set("last_event_id", lastId);
