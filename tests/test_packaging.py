@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -16,6 +17,8 @@ from tornado.web import Application
 
 from server.settings import Settings
 from server.web.context import Context
+from tests.rotations import Log
+from tests.running import following, running
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -42,6 +45,64 @@ def test_the_conda_environment_agrees_with_the_package() -> None:
     extras = PROJECT["optional-dependencies"]
     packages = PROJECT["dependencies"] + extras["notebooks"] + extras["zstd"]
     assert conda == requirements(packages)
+
+
+WITHOUT_LINUX = """
+import fcntl, os, select, signal, socket
+for module, names in (
+    (os, "preadv RWF_NOWAIT posix_fadvise sched_getaffinity pidfd_open O_PATH O_TMPFILE O_DIRECT"),
+    (fcntl, "F_SETLEASE F_GETLEASE F_NOTIFY F_SETSIG F_SETPIPE_SZ F_GETPIPE_SZ"),
+    (socket, "TCP_USER_TIMEOUT TCP_KEEPIDLE SO_PEERCRED SO_BINDTODEVICE AF_NETLINK SOCK_CLOEXEC"),
+    (select, "epoll"),
+    (signal, "pidfd_send_signal sigtimedwait SIGPWR SIGPOLL"),
+):
+    for name in names.split():
+        if hasattr(module, name):
+            delattr(module, name)
+"""
+"""Takes away what other systems, as macOS, do not have."""
+
+NO_PROC = [
+    "unshare",
+    "--map-root-user",
+    "--mount",
+    "sh",
+    "-c",
+    'mount -t tmpfs none /proc && exec "$@"',
+]
+"""Starts a command for which /proc is empty."""
+
+IMPORTS = """
+import importlib, pathlib, pkgutil, server
+assert not pathlib.Path("/proc/self").exists()
+modules = [one.name for one in pkgutil.walk_packages(server.__path__, "server.")]
+for name in modules:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+print(len(modules))
+"""
+
+
+@pytest.mark.linux
+def test_every_module_can_be_imported_without_what_only_linux_has() -> None:
+    command = [*NO_PROC, "sh", sys.executable, "-c", WITHOUT_LINUX + IMPORTS]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.stderr == ""
+    assert int(result.stdout) > 50
+
+
+@pytest.mark.linux
+def test_a_log_is_streamed_through_a_rotation_without_what_only_linux_has(tmp_path: Path) -> None:
+    start = "import sys; sys.argv[1:] = sys.argv[4:]; from server.cli import main; main()"
+    before = [*NO_PROC, "sh", sys.executable, "-c", WITHOUT_LINUX + start]
+    log = Log(tmp_path / "app.log")
+    log.write(3)
+    with running(tmp_path, log.path, before=before) as server, following(server) as client:
+        client.wait_for(3)
+        log.path.rename(log.shift())
+        log.write(3)
+        assert client.wait_for(6) == log.lines
+        server.get("/metrics")
 
 
 def test_every_dependency_has_a_reason() -> None:
