@@ -28,6 +28,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin --package server
 
 bench: bench-needs $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -99,9 +99,11 @@ class Server:
         return psutil.Process(self.process.pid)
 
     def tails(self) -> list[psutil.Process]:
-        """The processes of this server that are running `tail`."""
+        """The processes of this server that are running GNU tail, by the name that it has here."""
         return [
-            child for child in self.proc.children() if not is_gone(child) and child.name() == "tail"
+            child
+            for child in self.proc.children()
+            if not is_gone(child) and child.name() in ("tail", "gtail")
         ]
 
     def tail(self) -> psutil.Process:

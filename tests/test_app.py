@@ -116,6 +116,7 @@ def test_who_asks_for_a_stream_during_the_drain_is_told_to_come_back() -> None:
     assert 5000 <= int(match[1]) <= 15_000
 
 
+@pytest.mark.linux
 def test_a_large_file_that_is_being_unpacked_does_not_hold_up_the_end(log: Path) -> None:
     """A position in a compressed file, whose unpacking takes longer than the drain may."""
     text = b"line of a log\n" * 1_000_000
@@ -246,6 +247,7 @@ def test_ipv6_and_a_prefix(log: Path) -> None:
                 data += connection.recv(65536)
 
 
+@pytest.mark.linux
 def test_a_flood_of_forged_ids_keeps_nobody_waiting(log: Path) -> None:
     """Ids that begin as a compressed file does, so that it has to be unpacked to tell."""
     text = b"".join(b"line %d of a log\n" % number for number in range(150_000))

@@ -69,6 +69,7 @@ def test_a_bad_argument_is_named(tmp_path: Path, arguments: list[str], words: li
     assert_refused(start(tmp_path, *arguments), *words)
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("place", ["file", "directory"])
 def test_an_unreadable_log_is_named(tmp_path: Path, place: str) -> None:
     log = tmp_path / "private" / "app.log"
@@ -86,6 +87,7 @@ def test_an_unreadable_log_is_named(tmp_path: Path, place: str) -> None:
     assert_refused(result, "app.log", "read permission")
 
 
+@pytest.mark.linux
 def test_a_server_starts_and_streams_without_proc(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_text("one\n")
     hide = 'mount -t tmpfs none /proc && exec "$@"'

@@ -146,6 +146,7 @@ def test_what_cannot_be_unpacked_is_a_gap_that_says_why_and_the_rest_comes(tmp_p
     assert data(rest) == lines[COUNT:]
 
 
+@pytest.mark.linux
 def test_three_thousand_files_are_read_with_few_of_them_open(tmp_path: Path) -> None:
     names = [f"app.log-{1_700_000_000 + 3600 * number}" for number in range(3000)]
     for number, name in enumerate(names):

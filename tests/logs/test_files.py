@@ -62,6 +62,7 @@ def test_a_file_of_the_future_is_as_old_as_it_is_ahead(tmp_path: Path) -> None:
     assert 2900 < file.age < 3100
 
 
+@pytest.mark.linux
 def test_a_file_is_closed_when_nobody_holds_it(tmp_path: Path) -> None:
     (tmp_path / "app.log").touch()
     before = len(os.listdir("/proc/self/fd"))
@@ -71,6 +72,7 @@ def test_a_file_is_closed_when_nobody_holds_it(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.linux
 def test_a_writer_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.touch()

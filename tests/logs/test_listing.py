@@ -97,6 +97,7 @@ def test_what_is_known_of_a_file_is_remembered_while_it_does_not_change(
     assert opened == ["app.log-20261122"]
 
 
+@pytest.mark.linux
 def test_no_file_stays_open(tmp_path: Path) -> None:
     make(tmp_path, *(f"app.log.{number}" for number in range(1, 200)), "app.log")
     before = len(os.listdir("/proc/self/fd"))

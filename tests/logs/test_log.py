@@ -114,6 +114,7 @@ def test_every_line_comes_once_through_a_rotation(log: Log, name: str) -> None:
     go_through(log, ROTATIONS[name])
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("name", LOGROTATIONS)
 def test_every_line_comes_once_through_logrotate(log: Log, name: str) -> None:
     go_through(log, LOGROTATIONS[name])
@@ -883,6 +884,7 @@ def test_a_burst_of_a_million_lines_comes_whole(log: Log) -> None:
     assert numbers == list(range(1_000_000))
 
 
+@pytest.mark.linux
 def test_only_the_end_of_5_gb_is_read_for_a_backlog(log: Log) -> None:
     log.append("first")
     os.truncate(log.path, 5 << 30)

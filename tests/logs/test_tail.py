@@ -56,6 +56,7 @@ def test_a_tail_that_is_killed_has_ended(tmp_path: Path, written: int) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.linux
 def test_nothing_is_left_of_a_tail(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.touch()
@@ -74,6 +75,7 @@ def test_nothing_is_left_of_a_tail(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.linux
 def test_a_tail_holds_nothing_that_this_process_has_open(tmp_path: Path) -> None:
     path, other = tmp_path / "app.log", tmp_path / "other"
     path.touch()

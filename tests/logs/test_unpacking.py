@@ -54,6 +54,7 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
     assert large.unpack(files[0]) is large.unpack(files[0])
 
 
+@pytest.mark.linux
 def test_few_descriptors_are_kept(tmp_path: Path) -> None:
     unpacker, before = Unpacker(MOST), len(os.listdir("/proc/self/fd"))
     for number in range(1, 60):

@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from server.web.health import Health
 from server.web.monitoring import LoopDelay
 from tests.feeding import log_feed
@@ -63,6 +65,7 @@ def test_a_tail_that_stops_is_replaced_and_nobody_is_ill(tmp_path: Path) -> None
         assert server.json("/healthz")["unread"] == 0
 
 
+@pytest.mark.linux
 def test_a_log_that_stays_away_and_a_full_disk_are_illnesses(tmp_path: Path) -> None:
     disk, here = tmp_path / "disk", tmp_path / "here"
     disk.mkdir()
