@@ -50,7 +50,7 @@ def test_the_conda_environment_agrees_with_the_package() -> None:
 WITHOUT_LINUX = """
 import fcntl, os, select, signal, socket
 for module, names in (
-    (os, "preadv RWF_NOWAIT posix_fadvise sched_getaffinity pidfd_open O_PATH O_TMPFILE O_DIRECT"),
+    (os, "preadv RWF_NOWAIT posix_fadvise pidfd_open O_PATH O_TMPFILE O_DIRECT"),
     (fcntl, "F_SETLEASE F_GETLEASE F_NOTIFY F_SETSIG F_SETPIPE_SZ F_GETPIPE_SZ"),
     (socket, "TCP_USER_TIMEOUT TCP_KEEPIDLE SO_PEERCRED SO_BINDTODEVICE AF_NETLINK SOCK_CLOEXEC"),
     (select, "epoll"),

@@ -232,6 +232,7 @@ class TestLogFeed(FeedTests):
         return OpenLog(path)
 
 
+@pytest.mark.linux  # each rotation is waited out for 10 s where there are no leases
 class TestLogFeedThroughRotatedFiles(FeedTests):
     def feed(self, tmp_path: Path) -> AbstractFeed:
         path = tmp_path / "app.log"

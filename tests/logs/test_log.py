@@ -181,6 +181,7 @@ def test_a_last_line_without_newline_goes_out_when_the_file_is_finished(log: Log
         check_returns(server, log, client)
 
 
+@pytest.mark.linux  # without leases, a rotation is waited out for 10 s
 def test_more_files_than_are_kept_open_are_read_as_often_as_asked_for(log: Log) -> None:
     for number in range(40):
         log.write(2)
@@ -218,6 +219,7 @@ def test_a_log_truncated_in_place_begins_anew(
             assert len(client.facts("truncated")) == 1
 
 
+@pytest.mark.linux  # without leases, a rotation is waited out for 10 s
 def test_lines_that_a_copy_has_not_are_not_sent_twice(log: Log) -> None:
     log.write(100)
     with (
