@@ -2,7 +2,7 @@
 
 from server.logs.checkpoints import Checkpoints
 from server.logs.decisions import Look
-from server.logs.files import File, Identity
+from server.logs.files import File
 from server.logs.generation import Trace
 from server.logs.lines import LineBatch, LineSplitter
 from server.logs.position import CONTEXT, START, Position, Read
@@ -62,11 +62,11 @@ class Followed:
         """Where the file stood among the others, with as much of its head as has come."""
         return self._trace and self._trace._replace(head=self.checkpoints.head)
 
-    def came_after(self, identity: Identity) -> bool:
-        """Whether the file came after another one, as far as that is known."""
+    def came_after(self, other: Trace) -> bool:
+        """Whether the file came after that of another generation, as far as that is known."""
         if self._trace is None:
             return False
-        place = self._trace.snapshot.index.get(identity)
+        place = self._trace.snapshot.index_of_number(other.identity, other.head)
         return place is not None and place < self._trace.place
 
     def is_unchanged(self, read: Read) -> bool:

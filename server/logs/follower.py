@@ -20,9 +20,9 @@ from server.logs.decisions import (
     is_finished,
     recover,
 )
-from server.logs.files import File, Identity
+from server.logs.files import File
 from server.logs.followed import Followed
-from server.logs.generation import Generation, Lines, LogBatch, Place, transition
+from server.logs.generation import Generation, Lines, LogBatch, Place, Trace, transition
 from server.logs.lines import LineBatch, lines_before
 from server.logs.path import LogPath
 from server.logs.position import START, Position, Read
@@ -117,9 +117,9 @@ class Follower:
         """Whether `file` is the one that is followed."""
         return self.file is not None and self.file.identity == file.identity
 
-    def came_after(self, identity: Identity) -> bool:
-        """Whether the file that is followed came after another one, as far as that is known."""
-        return self._followed.came_after(identity)
+    def came_after(self, other: Trace) -> bool:
+        """Whether the file that is followed came after that of `other`, as far as is known."""
+        return self._followed.came_after(other)
 
     async def is_current(self) -> bool:
         """Whether what is known of the log is still true: it was not truncated or replaced."""

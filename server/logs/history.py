@@ -262,7 +262,7 @@ class History:
         follower = self._follower
         if follower.file is None or not await follower.is_current():
             return None
-        is_older = generation.trace is not None and follower.came_after(generation.trace.identity)
+        is_older = generation.trace is not None and follower.came_after(generation.trace)
         if found and follower.follows(found.file):
             if found.start == START and not follower.taken and not is_older:
                 return None

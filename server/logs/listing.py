@@ -112,6 +112,17 @@ class Snapshot:
         is_same = entry.is_packed and entry.facts.head == file.read(0, HEAD)
         return index if is_same else None
 
+    def index_of_number(self, identity: Identity, head: bytes) -> int | None:
+        """Where the file with that number stood, if it began with `head` as far as both go.
+
+        The system gives the number of a deleted file to the next one.
+        """
+        index = self.index.get(identity)
+        if index is None:
+            return None
+        known = self.entries[index].facts.head
+        return index if known.startswith(head) or head.startswith(known) else None
+
     def place_of(self, entry: Entry) -> int | None:
         """Where a file stood that was seen later, perhaps after it was compressed.
 

@@ -90,7 +90,7 @@ class Succession:
             ]
             if entries and entries[0].identity == trace.successor:
                 return entries, ""
-            if file is None and trace.identity in snapshot.index:
+            if file is None and snapshot.log and snapshot.log.identity == trace.identity:
                 return entries, ""
         if file and (not file.is_deleted or file.last_name == self._archive.target().name):
             return entries, ""

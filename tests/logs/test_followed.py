@@ -9,8 +9,8 @@ import pytest
 from server.logs.files import File
 from server.logs.followed import Followed
 from server.logs.generation import Trace
-from server.logs.listing import Snapshot
-from server.logs.position import START
+from server.logs.listing import Listing, Snapshot
+from server.logs.position import HEAD, START
 
 MAX_LINE = 8192
 CONTENT = b"".join(b"line %d of a log\n" % number for number in range(1000)) + b"half"
@@ -83,4 +83,22 @@ def test_a_look_tells_what_is_left_to_take(tmp_path: Path) -> None:
 def test_nothing_is_followed_where_there_is_no_log() -> None:
     nothing = Followed.nothing()
     assert (nothing.file, nothing.taken, nothing.position) == (None, 0, START)
-    assert not nothing.came_after((1, 1))
+    assert not nothing.came_after(Trace((1, 1), Snapshot([]), 0, b""))
+
+
+def test_the_number_of_a_deleted_file_is_no_proof_that_a_file_came_before(tmp_path: Path) -> None:
+    (tmp_path / "app.log.1").write_bytes(b"the generation before\n")
+    (tmp_path / "app.log").write_bytes(CONTENT)
+    os.utime(tmp_path / "app.log.1", (1e9, 1e9))
+    snapshot = Listing(tmp_path / "app.log").look()
+    older = snapshot.entries[0].identity
+    file = File.open(tmp_path / "app.log")
+    trace = Trace(file.identity, snapshot, 1, CONTENT[:HEAD])
+    one = Followed.from_position(file, START, trace, MAX_LINE)
+
+    def came_after(head: bytes) -> bool:
+        return one.came_after(Trace(older, Snapshot([]), 0, head))
+
+    assert came_after(b"the generation before\n")
+    assert came_after(b"the generation before\nand more, since it grew\n")
+    assert not came_after(b"another file that was given the number\n")
