@@ -33,6 +33,7 @@ class Observed:
         Of a compressed file only the first one is.
     has_writer: whether some process has it open for writing; None if that is not known.
     is_proven: whether it was watched while it was the log.
+    is_empty: whether it holds nothing, so that it proves nothing about the others.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Observed:
     last: float | None = None
     has_writer: bool | None = None
     is_proven: bool = False
+    is_empty: bool = False
 
     @property
     def is_packed(self) -> bool:
@@ -59,8 +61,11 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     """The files that belong to the log, oldest first, the log itself last."""
     belonging = members(files)
     chains: dict[tuple[str, str], Chain] = defaultdict(list)
+    empty: Chain = []
     for file in sorted(belonging, key=lambda file: file.name):
-        if file.mark:
+        if file.mark and file.is_empty:
+            empty.append(file)
+        elif file.mark:
             chains[file.mark.shape, file.mark.packing].append(file)
     by_shape: dict[str, list[Chain]] = defaultdict(list)
     for (shape, _), chain in sorted(chains.items()):
@@ -68,7 +73,7 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     log = next((file for file in belonging if file.mark is None), None)
     merged = [_order_shape(of_shape, log) for of_shape in by_shape.values()]
     nothing: Chain = []
-    rotated = reduce(_merge_by_time, merged, nothing)
+    rotated = _insert_empty(empty, reduce(_merge_by_time, merged, nothing))
     return rotated + [file for file in belonging if file.mark is None]
 
 
@@ -221,8 +226,9 @@ def _order_chain(chain: Chain, log: Observed | None) -> Chain:
 def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
     """The files by their times, None where these are not known well or cannot be right."""
     firsts = [file.first for file in chain if file.first is not None]
-    if log and log.first is not None and len(firsts) == len(chain):
-        return sorted(chain, key=_first) if max(firsts) <= log.first + SLACK else None
+    if len(firsts) == len(chain):
+        is_right = log is None or log.first is None or max(firsts) <= log.first + SLACK
+        return sorted(chain, key=_first) if is_right else None
     if log is None or any(file.is_packed for file in chain):
         return None
     is_known = max(file.modified for file in chain) <= log.modified
@@ -267,3 +273,14 @@ def _compare_times(one: Observed, other: Observed) -> int:
     if one.modified != other.modified:
         return -1 if one.modified < other.modified else 1
     return -1 if one.name < other.name else 1
+
+
+def _insert_empty(empty: Chain, others: Chain) -> Chain:
+    """All files, each that holds nothing before the first one that was written to later."""
+    merged: Chain = []
+    left = sorted(empty, key=_modified, reverse=True)
+    for file in others:
+        while left and left[-1].modified < file.modified:
+            merged.append(left.pop())
+        merged.append(file)
+    return merged + left[::-1]

@@ -241,6 +241,7 @@ class Listing:
                 facts, has_writer = Facts(b"", None, None, True), None  # still the log
             times = facts.first, facts.last
             seen = Observed(name, mark, identity, size, modified, changed, *times, has_writer)
+            seen = replace(seen, is_empty=not facts.head)
             if identity not in entries or mark is None:
                 entries[identity] = Entry(path, seen, facts)
         self._recognize(entries)

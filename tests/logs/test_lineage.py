@@ -77,6 +77,15 @@ ORDERS: dict[str, Case] = {
         ("app.log.1.gz", 9, lines(1)), ("app.log.2.gz", 9, lines(2)), ("app.log.3.gz", 9, lines(3)),
         (LOG, 9, lines(4)),
     ],
+    "told by the lines of all that hold any": [
+        ("app.log.2", 8, {"is_empty": True}), ("app.log.4", 9, lines(1)), ("app.log.3", 9, lines(2)),
+        ("app.log.1", 9, lines(3)), ("app.log.5.zst", 9, lines(4)), ("app.log.6", 9, lines(5)),
+        (LOG, 9),
+    ],
+    "an empty file holds no other one up": [
+        ("app.log.2", 2, lines(1)), ("app.log-20261122", 3, lines(2)), ("app.log.1", 9, lines(4)),
+        ("app.log.3", 10, {"is_empty": True}), (LOG, 11, lines(5)),
+    ],
     "the clock was set back once": [
         ("app.log.5", 1), ("app.log.4", 99), ("app.log.3", 3), ("app.log.2", 4), ("app.log.1", 5),
         (LOG, 6),
