@@ -102,7 +102,7 @@ class Verdict:
             if entry.name == "id" and opened is None:
                 opened = entry.at
             elif entry.name == "piece" and entry.text.encode("latin-1") not in self.record.pieces:
-                self._fail("corrupt", Span(0, 0), entry.text[:200])
+                self._fail("corrupt", self._next_line(), entry.text[:200])
             elif entry.name == "refused":
                 self._fail("refused", Span(0, 0), entry.text)
             elif entry.name == "gap":
@@ -192,6 +192,10 @@ class Verdict:
             for client in self.everyone
             for entry in client.history
         )
+
+    def _next_line(self) -> Span:
+        number = min((self._last or 0) + 1, self.record.last)
+        return Span(number, number)
 
     def _fail(self, kind: str, span: Span, why: str) -> None:
         self.counts[kind] += span.length
