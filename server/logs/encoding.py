@@ -55,6 +55,8 @@ class TextEncoder:
                 frames.append(control_event("unfinished", line=id))
             if batch.hole:
                 frames.append(control_event("hole", line=id, bytes=batch.hole))
+                if not line:
+                    continue  # the file ends with it
             length = batch.length - batch.hole if batch.is_cut else len(line)
             frames.append(self._line(id, line, length - line.endswith(b"\n")))
         return frames

@@ -41,6 +41,7 @@ class Rotation:
         self._disk = disk
         self._log = disk.log
         self._number = 0
+        self._keeps_times = False
 
     @property
     def is_dated(self) -> bool:
@@ -58,6 +59,7 @@ class Rotation:
         """Name and compress in another way from now on; older files keep their names."""
         ways = [self.numbered, self.rising, self.dated, self.counted, self.epoch, self.extended]
         self.naming = self._random.choice(ways)
+        self._keeps_times = not self._writer.has_times
         self.packing = self._random.choice(["plain", "at once", "later"])
         self.suffix = self._random.choice([*PACKERS])
 
@@ -76,14 +78,17 @@ class Rotation:
         return sorted(files, key=self._disk.age, reverse=True)
 
     def pack(self, paths: list[Path]) -> None:
-        """Compress files, keeping their times of writing as gzip(1) does."""
+        """Compress files as gzip(1) does, or without their times of writing, as others do.
+
+        Where neither their lines nor their names tell the order, only these times do.
+        """
         for path in paths:
             packed = f"{path}{self.suffix}"
             if path.suffix in PACKERS or os.path.exists(packed):
                 continue
             status = path.stat()
             Path(packed).write_bytes(PACKERS[self.suffix](path.read_bytes()))
-            if self._random.random() < 0.5:  # others do not
+            if self._keeps_times or self._random.random() < 0.5:
                 os.utime(packed, ns=(status.st_atime_ns, status.st_mtime_ns))
             path.unlink()
 

@@ -47,7 +47,7 @@ class Writer(threading.Thread):
 
     def __init__(self, log: Path, seed: int, has_times: bool) -> None:
         super().__init__(daemon=True)
-        self._has_times = has_times
+        self.has_times = has_times
         self.lock = threading.RLock()
         """Held for each write; whoever else holds it knows what is on disk."""
         self.last = 0
@@ -126,7 +126,7 @@ class Writer(threading.Thread):
 
     def _line(self, number: int) -> bytes:
         [padding] = self._random.choices(PADDINGS, PADDING_WEIGHTS)
-        if self._has_times:
+        if self.has_times:
             padding = datetime.now(UTC).isoformat().encode() + b" " + padding
         return b"%d|%b|%d%b" % (number, padding, number, self._random.choice(LINE_ENDS))
 

@@ -111,6 +111,13 @@ def test_a_hole_is_told_before_the_line_that_follows_it() -> None:
     assert (events[1].type, events[2].id) == ("hole", id)
 
 
+def test_a_hole_at_the_end_of_a_file_is_no_line() -> None:
+    log = b"first\n" + b"\0" * 5000
+    first, hole = parse(encode(log))
+    assert (first.data, hole.type) == ("first", "hole")
+    assert json.loads(hole.data) == {"line": str(position(log, 5006)), "bytes": 5000}
+
+
 def test_a_line_that_is_shown_in_two_parts_says_so_before_each() -> None:
     splitter, encoder = LineSplitter(START, b"", MAX_LINE), TextEncoder(MAX_LINE)
     log = b"half a line\n"
