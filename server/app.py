@@ -7,7 +7,6 @@ import os
 import re
 import resource
 import signal
-import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,11 +22,13 @@ from server.feeds.log import LogFeed
 from server.logs.encoding import TextEncoder
 from server.logs.log import Log
 from server.logs.tail import find_tail
+from server.reloading import Reloading
 from server.reporting import log_request
 from server.service import feed_watchdog, notify
 from server.settings import Settings
 from server.sources.log_writer import LogWriter
 from server.supervision import supervise
+from server.tls import tls_context
 from server.web.access import Access
 from server.web.body import DEAD_AFTER
 from server.web.context import Context
@@ -144,10 +145,15 @@ class Source:
             following.result()
 
 
-async def run(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `announce` gets the address once the server is up.
+async def run(
+    settings: Settings,
+    announce: Callable[[str], None],
+    hide: Callable[[str], object] = lambda token: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reads the certificate and the token's file anew.
 
-    Raises StartError if the server cannot start.
+    `announce` gets the address once the server is up, `hide` each new token, for the server's
+    own log. Raises StartError if the server cannot start.
     """
     source = Source(settings)
     descriptors = _raise_descriptor_limit()
@@ -165,7 +171,9 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     host, port = sockets[0].getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # an address to call
     settings = replace(settings, port=port)
-    context = Context(settings, Access(settings), quota)
+    access = Access(settings)
+    context = Context(settings, access, quota)
+    reloading = Reloading(settings, tls, (hide, access.use_token))
     _collect_garbage_seldom()
     async with source.followed() as following:
         delay, health = LoopDelay(), Health(source.feed, following)
@@ -174,6 +182,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
             for name, make in (
                 ("the measurement of the loop's delay", delay.measure),
                 ("the watch of the log's health", health.watch),
+                ("the reading of new certificates and tokens", reloading.run),
                 ("the watchdog's feeding", lambda: feed_watchdog(lambda: not health.is_stuck())),
             )
         ]
@@ -181,6 +190,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, reloading.request)
         server = BoundedServer(
             make_app(context, source.feed, health, delay),
             ssl_options=tls,
@@ -253,23 +263,3 @@ def _why_not_bound(settings: Settings, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"port {settings.port} needs privileges: choose one above 1023 with --port"
     return f"cannot listen on {settings.host} ({error.strerror}): choose an address with --host"
-
-
-def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """What TLS needs, None without it. Raises StartError."""
-    if settings.certfile is None:
-        if settings.keyfile:
-            raise StartError("--keyfile is given without --certfile: give both")
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    for option, path in (("--certfile", settings.certfile), ("--keyfile", settings.keyfile)):
-        if path and not path.is_file():
-            raise StartError(f"{option} {path}: there is no such file")
-    try:
-        context.load_cert_chain(settings.certfile, settings.keyfile, lambda: "")
-    except (OSError, ValueError) as error:
-        raise StartError(
-            f"--certfile {settings.certfile} and its key cannot be used ({error}): "
-            "give a PEM certificate and the unencrypted private key that belongs to it"
-        ) from None
-    return context

@@ -121,9 +121,9 @@ def _run(**values: Any) -> None:
     given = Settings(**{**values, "prefix": _normal(values["prefix"])})
     check_names(given)
     settings = with_token(given)
-    reporting.configure(settings.log_format, settings.token)
+    secrets = reporting.configure(settings.log_format, settings.token)
     made = settings.token if given.token is None and given.token_file is None else None
-    asyncio.run(run(settings, lambda url: _announce(settings, url, made)))
+    asyncio.run(run(settings, lambda url: _announce(settings, url, made), secrets.hide))
 
 
 def _check_log(log: Path | None) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import time
+from collections import deque
 
 from tornado.web import RequestHandler
 
@@ -24,6 +25,9 @@ _SECRETS = (
 
 _LONGEST = 1000
 """Characters of a message that are logged: a client may send many thousands."""
+
+MOST_TOKENS = 10
+"""Tokens that are kept out of the log: the present one and those before it."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +77,12 @@ class SecretFilter(logging.Filter):
 
     def __init__(self, token: str | None) -> None:
         super().__init__()
-        self._token = token
+        self._tokens: deque[str] = deque([token] if token else [], MOST_TOKENS)
+
+    def hide(self, token: str) -> None:
+        """Take another token out, too."""
+        if token not in self._tokens:
+            self._tokens.append(token)
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = _short(printable(self.clean(record.getMessage())))
@@ -88,19 +97,26 @@ class SecretFilter(logging.Filter):
 
     def clean(self, text: str) -> str:
         """`text` without the token, wherever it stands, and what looks like one."""
-        return without_secrets(text.replace(self._token, "...") if self._token else text)
+        for token in self._tokens:
+            text = text.replace(token, "...")
+        return without_secrets(text)
 
 
-def configure(form: str, token: str | None) -> None:
-    """Set up logging for the process; `form` is "text" or "json", `token` is never logged."""
+def configure(form: str, token: str | None) -> SecretFilter:
+    """Set up logging for the process; `form` is "text" or "json", `token` is never logged.
+
+    The filter that is returned can be told of more tokens.
+    """
+    secrets = SecretFilter(token)
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else _formatter)
-    handler.addFilter(SecretFilter(token))
+    handler.addFilter(secrets)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("sh").setLevel(logging.WARNING)
     # what clients can make others say, they can make them say without end
     for name in ("tornado.general", "tornado.application", "riacho.refused"):
         logging.getLogger(name).addFilter(Throttle())
+    return secrets
 
 
 def without_secrets(text: str) -> str:

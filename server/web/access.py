@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from server.errors import StartError
@@ -31,25 +32,35 @@ def allow_origin_header(origin: str | None, allowed: tuple[str, ...]) -> str | N
 def with_token(settings: Settings) -> Settings:
     """The settings with the token that they ask for: given, from a file, or made.
 
-    Raises StartError if there is a token that can be none.
+    Raises StartError if the token is invalid.
     """
     token = settings.token
     if settings.token_file:
         if token is not None:
             raise StartError("--token and --token-file are both given: choose one")
-        try:
-            token = settings.token_file.read_text().partition("\n")[0].strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise StartError(
-                f"--token-file {settings.token_file} cannot be read ({reason}): name a text file"
-            ) from None
-    if token is not None and not re.fullmatch(r"[!-~]+", token):
-        name = f"--token-file {settings.token_file}" if settings.token_file else "--token"
-        raise StartError(f"{name} has no token: give printable ASCII characters without spaces")
-    if token is None and not is_loopback(settings.host):
+        token = read_token(settings.token_file)
+    elif token is not None:
+        _check_token(token, "--token")
+    elif not is_loopback(settings.host):
         token = secrets.token_urlsafe(24)
-    return replace(settings, token=token, token_file=None)
+    return replace(settings, token=token)
+
+
+def read_token(path: Path) -> str:
+    """The token that is the first line of a file. Raises StartError if there is none."""
+    name = f"--token-file {path}"
+    try:
+        token = path.read_text().partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise StartError(f"{name} cannot be read ({reason}): name a text file") from None
+    _check_token(token, name)
+    return token
+
+
+def _check_token(token: str, name: str) -> None:
+    if not re.fullmatch(r"[!-~]+", token):
+        raise StartError(f"{name} has no token: give printable ASCII characters without spaces")
 
 
 def check_names(settings: Settings) -> None:
@@ -82,6 +93,10 @@ class Access:
         self._hosts = {host.lower() for host in settings.allow_host}
         if not is_loopback(settings.host):
             self._hosts |= {socket.gethostname().lower(), settings.host.lower()}
+
+    def use_token(self, token: str) -> None:
+        """Ask for another token from now on; cookies that the former one gave are void."""
+        self._token = token
 
     @property
     def has_token(self) -> bool:

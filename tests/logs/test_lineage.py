@@ -78,9 +78,9 @@ ORDERS: dict[str, Case] = {
         (LOG, 9, lines(4)),
     ],
     "told by the lines of all that hold any": [
-        ("app.log.2", 8, {"is_empty": True}), ("app.log.4", 9, lines(1)), ("app.log.3", 9, lines(2)),
-        ("app.log.1", 9, lines(3)), ("app.log.5.zst", 9, lines(4)), ("app.log.6", 9, lines(5)),
-        (LOG, 9),
+        ("app.log.2", 8, {"is_empty": True}),
+        ("app.log.4", 9, lines(1)), ("app.log.3", 9, lines(2)), ("app.log.1", 9, lines(3)),
+        ("app.log.5.zst", 9, lines(4)), ("app.log.6", 9, lines(5)), (LOG, 9),
     ],
     "an empty file holds no other one up": [
         ("app.log.2", 2, lines(1)), ("app.log-20261122", 3, lines(2)), ("app.log.1", 9, lines(4)),

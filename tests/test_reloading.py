@@ -1,0 +1,122 @@
+"""SIGHUP: a new certificate and a new token are taken up while streams go on."""
+
+import http.client
+import signal
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import Client, Server, running, wait_until
+
+OLD, NEW = "old-token", "new-token"
+
+
+class TlsClient(Client):
+    """A client that speaks TLS to a certificate that nobody has signed."""
+
+    def connect(self, address: str) -> http.client.HTTPConnection:
+        context = ssl._create_unverified_context()
+        return http.client.HTTPSConnection(address, timeout=60, context=context)
+
+
+def make_certificate(directory: Path) -> None:
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+        " -keyout key.pem -out cert.pem -subj /CN=localhost"
+    )
+    subprocess.run(command.split(), cwd=directory, check=True, capture_output=True)
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Server]:
+    """A server with a certificate and a token's file, and a log of one line."""
+    make_certificate(tmp_path)
+    (tmp_path / "token").write_text(OLD)
+    (tmp_path / "app.log").write_text("one\n")
+    options = ["--certfile", "cert.pem", "--keyfile", "key.pem", "--token-file", "token"]
+    with running(tmp_path, *options, tmp_path / "app.log") as server:
+        yield server
+
+
+def shown_by(server: Server) -> str:
+    return ssl.get_server_certificate(("127.0.0.1", server.port)).strip()
+
+
+def status(server: Server, token: str) -> int:
+    context = ssl._create_unverified_context()
+    connection = http.client.HTTPSConnection(
+        f"127.0.0.1:{server.port}", timeout=60, context=context
+    )
+    connection.request("GET", "/logs", headers={"Authorization": f"Bearer {token}"})
+    code = connection.getresponse().status
+    connection.close()
+    return code
+
+
+def hang_up(server: Server, said: str) -> None:
+    """Send SIGHUP, and wait until the server has said something once more."""
+    count = server.errors().count(said)
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: server.errors().count(said) > count, said)
+
+
+def test_a_new_certificate_and_a_new_token_are_taken_up_and_streams_go_on(
+    guarded: Server, tmp_path: Path
+) -> None:
+    before = (tmp_path / "cert.pem").read_text().strip()
+    assert (shown_by(guarded), status(guarded, OLD), status(guarded, NEW)) == (before, 200, 401)
+    client = TlsClient(f"{guarded.url}/stream-logs?from=start&token={OLD}")
+    try:
+        client.wait_for(1)
+        make_certificate(tmp_path)
+        (tmp_path / "token").write_text(NEW)
+        hang_up(guarded, "token was read again")
+        after = (tmp_path / "cert.pem").read_text().strip()
+        assert before != after
+        assert (shown_by(guarded), status(guarded, OLD), status(guarded, NEW)) == (after, 401, 200)
+        with (tmp_path / "app.log").open("a") as log:
+            log.write("two\n")
+        assert client.wait_for(2) == ["one", "two"]
+        assert client.connects == 1
+    finally:
+        client.stop()
+
+
+def test_a_token_is_not_logged_after_it_was_replaced(guarded: Server, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(NEW)
+    hang_up(guarded, "token was read again")
+    for token in (OLD, NEW):
+        (tmp_path / "token").write_bytes(b"")
+        status(guarded, token)
+    hang_up(guarded, "stays in use")
+    assert OLD not in guarded.errors()
+    assert NEW not in guarded.errors()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: (path / "cert.pem").unlink(), "--certfile cert.pem: there is no such file"),
+        (lambda path: (path / "key.pem").write_text("no key"), "--certfile cert.pem and its key"),
+        (lambda path: (path / "token").unlink(), "--token-file token cannot be read"),
+        (lambda path: (path / "token").write_text("\n"), "--token-file token has no token"),
+    ],
+)
+def test_what_cannot_be_used_is_named_and_changes_nothing(
+    guarded: Server, tmp_path: Path, spoil: Callable[[Path], Any], said: str
+) -> None:
+    before = shown_by(guarded)
+    spoil(tmp_path)
+    hang_up(guarded, said)
+    assert (shown_by(guarded), status(guarded, OLD), status(guarded, NEW)) == (before, 200, 401)
+
+
+def test_without_anything_to_read_the_server_says_so_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("one\n")
+    with running(tmp_path, tmp_path / "app.log") as server:
+        hang_up(server, "nothing is read")
+        assert server.status("/logs") == 200
