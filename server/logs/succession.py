@@ -5,7 +5,7 @@ from server.logs.files import CannotUnpackError, File
 from server.logs.generation import Trace
 from server.logs.listing import Entry, Snapshot
 from server.logs.position import CONTEXT, HEAD, START, Position
-from server.logs.trimming import find_context
+from server.logs.trimming import LEAST_CONTEXT, LEAST_IN_OTHERS, find_context
 
 LEAST_ALIKE = 16
 """Bytes that the log must have in common with one that is gone to be taken for a copy of it:
@@ -28,7 +28,7 @@ class Succession:
 
         file: what holds that generation, if it is at hand.
         trace: where its file stood, if it was seen before.
-        context: the last bytes of it, to be looked for in a log whose front was cut off.
+        context: the last bytes of it, to be looked for in a file whose front was cut off.
         """
         snapshot = self._archive.snapshot()
         if end == START:
@@ -54,8 +54,8 @@ class Succession:
             if end.offset >= least and not renamed and following.holds(end):
                 return FoundFile(following, end, place, has_copy=has_copy)
             kept = None
-            if index is None and entry.is_log:
-                kept = _kept(following, file, context, end)
+            if index is None:
+                kept = _kept(following, entry, file, context, end)
             return FoundFile(following, kept or START, place, "" if kept else why, has_copy)
         return None
 
@@ -118,18 +118,21 @@ def is_copy(file: File, entry: Entry | None, end: Position, trace: Trace | None)
     return file.read(0, HEAD) == trace.head[: file.size]
 
 
-def _kept(log: File, before: File | None, context: bytes, last: Position) -> Position | None:
-    """How far a log that was written anew holds what the one `before` did; None if it does not.
+def _kept(
+    file: File, entry: Entry, before: File | None, context: bytes, last: Position
+) -> Position | None:
+    """How far a file that was written anew holds what the one `before` did; None if it does not.
 
-    Its end may have been cut off, or its front: then `context`, the bytes before `last`, stands
-    at another offset.
+    Its front may have been cut off: then `context`, the bytes before `last`, stands at another
+    offset. Or its end: that is sure of the log itself only, before it is rotated.
     """
-    if before and log.size:
-        end = log.position(log.size)
+    if entry.is_log and before and file.size:
+        end = file.position(file.size)
         if end and before.holds(end):
             return end
-    kept = find_context(context, last.offset, log.read, log.size)
-    return log.position(kept) if kept else None
+    least = LEAST_CONTEXT if entry.is_log else LEAST_IN_OTHERS
+    kept = find_context(context, last.offset, file.read, file.size, least)
+    return file.position(kept) if kept else None
 
 
 def context_of(file: File, end: Position) -> bytes:

@@ -20,19 +20,25 @@ MOST_LINES = 100_000
 LEAST_CONTEXT = 32
 """Bytes that must be the same: a line or two, so that they are not alike by chance."""
 
+LEAST_IN_OTHERS = 256
+"""The same for a file that is not the log: as many as a position proves at the least."""
 
-def find_context(context: bytes, offset: int, read: Read, size: int) -> int | None:
+
+def find_context(
+    context: bytes, offset: int, read: Read, size: int, least: int = LEAST_CONTEXT
+) -> int | None:
     """The offset, at most `offset`, after the only place where `context` stands in a file.
 
-    `context` is what a client or the server has seen last; the file may begin within it.
-    `read(offset, length)` gives the file's bytes, of which there are `size`.
+    `context` is what a client or the server has seen last; the file may begin within it, but must
+    hold `least` bytes of it. `read(offset, length)` gives the file's bytes, of which there are
+    `size`.
     """
     data = read(0, max(0, min(size, MOST_SEARCHED, offset)))
-    if len(context) >= LEAST_CONTEXT and (at := data.find(context)) >= 0:
+    if len(context) >= least and (at := data.find(context)) >= 0:
         return at + len(context) if data.find(context, at + 1) < 0 else None
     for start in _line_ends(context):
         rest = context[start:]
-        if len(rest) >= LEAST_CONTEXT and data.startswith(rest):
+        if len(rest) >= least and data.startswith(rest):
             return len(rest)
     return None
 

@@ -362,6 +362,28 @@ def test_only_new_lines_come_of_a_log_that_an_editor_wrote_anew(
         check_returns(server, log, client)
 
 
+@pytest.mark.parametrize("is_rotated", [False, True])
+def test_a_log_whose_front_was_cut_off_goes_on_also_after_its_rotation(
+    log: Log, is_rotated: bool
+) -> None:
+    log.write(100)
+    with (
+        running(log.path.parent, log.path) as server,
+        following(server, "/stream-logs?from=start") as client,
+    ):
+        check(log, client)
+        with stopped(server):
+            log.write(10)
+            kept = log.path.read_bytes().splitlines(keepends=True)[-30:]
+            log.beside("~").write_bytes(b"".join(kept))
+            log.beside("~").replace(log.path)
+            if is_rotated:
+                log.path.rename(log.beside("-20261127-1"))
+                log.path.touch()
+            log.write(10)
+        check(log, client)
+
+
 def test_a_symbolic_link_is_followed_to_whichever_file_it_leads(tmp_path: Path) -> None:
     pods = tmp_path / "pods"
     pods.mkdir()
