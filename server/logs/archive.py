@@ -12,20 +12,20 @@ from server.logs.files import CannotUnpackError, File, PackedFile
 from server.logs.generation import Trace
 from server.logs.listing import Entry, Listing, Snapshot
 from server.logs.position import HEAD, START, Position
-from server.logs.trimming import find_position
 from server.logs.unpacking import Unpacker
 
 COPY_LAG = 1024 * 1024
 """Bytes that a log may grow between logrotate's copy of it and its truncation."""
-
-MOST_TRIMMED = 3
-"""Files in which a place is looked for at other offsets."""
 
 UNPACKED_FOR = 60.0
 """Seconds for which an unpacked file is kept after it was last asked for."""
 
 SHARED = 64 * 1024
 """Bytes at the start of its files that a log's generations may have in common."""
+
+
+class UnpackingNeededError(Exception):
+    """A search has come to a file that has to be unpacked."""
 
 
 class FoundFile(NamedTuple):
@@ -126,11 +126,18 @@ class Archive:
         end = file.position(size)
         return end is not None and live.holds(end)
 
-    def open(self, entry: Entry) -> File:
-        """The file with what `entry` holds, unpacked. Raises CannotUnpackError."""
+    def open(self, entry: Entry, *, may_unpack: bool = True) -> File:
+        """The file with what `entry` holds, unpacked. Raises CannotUnpackError.
+
+        Raises UnpackingNeededError if it has to be unpacked first, but `may_unpack` forbids it.
+        """
         try:
             file = entry.open()
-            return self._unpacker.unpack(file) if isinstance(file, PackedFile) else file
+            if not isinstance(file, PackedFile):
+                return file
+            if not may_unpack and not self._unpacker.has(file):
+                raise UnpackingNeededError
+            return self._unpacker.unpack(file)
         except OSError:
             self._listing.forget()
             raise
@@ -156,7 +163,7 @@ class Archive:
                     return FoundFile(file, START, trace_of(file, snapshot))
         return None
 
-    # --- search ----------------------------------------------------------------------
+    # --- by place ---------------------------------------------------------------------
 
     def count(self) -> int:
         """How many files there are."""
@@ -199,69 +206,13 @@ class Archive:
                 return file.position(file.size)
         return None
 
-    def search(self, position: Position, but: File | None = None) -> FoundFile | None:
-        """The file that holds `position` and is not `but`.
-
-        Where several do, as just after a header that all of them share, it is the oldest:
-        to begin too early sends lines twice, to begin too late loses some. A file that
-        cannot be unpacked holds nothing.
-        """
-        # Youngest first: what is truncated by now was copied before, so the copy is seen.
-        found, snapshot = None, self.snapshot()
-        for entry in reversed(snapshot.entries):
-            if (but and but.identity == entry.identity) or not _may_hold(entry, position):
-                continue
-            try:
-                file = self.open(entry)
-            except CannotUnpackError:
-                continue
-            if file.holds(position):
-                found = FoundFile(file, position, trace_of(file, snapshot))
-                if position.offset > SHARED:
-                    break
-        return found
-
-    def search_copy(self, position: Position) -> FoundFile | None:
-        """The youngest rotated file that is a copy made shortly before `position` was written.
-
-        logrotate's copytruncate copies, and the log grows before it is truncated.
-        """
-        length, snapshot = min(position.offset, HEAD), self.snapshot()
-        for entry in reversed(snapshot.entries):
-            if entry.is_log or crc32(entry.facts.head[:length]) != position.head:
-                continue
-            try:
-                file = self.open(entry)
-            except CannotUnpackError:
-                continue
-            if length <= file.size < position.offset <= file.size + COPY_LAG:
-                return FoundFile(file, position, trace_of(file, snapshot))
-        return None
-
-    def search_trimmed(self, position: Position) -> FoundFile | None:
-        """The file whose front was cut off and whose rest still holds `position`.
-
-        What stood before the position is looked for at other offsets, in the youngest files.
-        """
-        snapshot = self.snapshot()
-        for entry in reversed(snapshot.entries[-MOST_TRIMMED:]):
-            try:
-                file = self.open(entry)
-            except CannotUnpackError:
-                continue
-            found = find_position(position, file.read, file.size)
-            place = file.position(found) if found else None
-            if place:
-                return FoundFile(file, place, trace_of(file, snapshot))
-        return None
-
     def copies(self, snapshot: Snapshot, end: Position) -> list[int]:
         """Which rotated files hold a generation that ends at `end`, and nothing else."""
         if end == START:
             return []
         found = []
         for number, entry in enumerate(snapshot.entries):
-            if entry.is_log or not _may_hold(entry, end):
+            if entry.is_log or not may_hold(entry, end):
                 continue
             if not entry.is_packed and entry.seen.size != end.offset and not entry.is_recent:
                 continue
@@ -273,16 +224,24 @@ class Archive:
         return found
 
 
-def _may_hold(entry: Entry, position: Position) -> bool:
-    """Whether it begins as the file that `position` was taken from, and is not too short."""
+def may_hold(entry: Entry, position: Position) -> bool:
+    """Whether it begins as the file that `position` was taken from, and is not too short.
+
+    A position within what is known of its beginning is there or is not: the file need not be
+    opened for it.
+    """
     length = min(position.offset, HEAD)
     is_finished = not (entry.is_packed or entry.is_log or entry.is_recent)
     if is_finished and entry.seen.size < position.offset:
         return False
-    if entry.is_log and len(entry.facts.head) < length:
-        return True  # it has grown since, perhaps
     head = entry.facts.head
-    return len(head) >= length and crc32(head[:length]) == position.head
+    if entry.is_log and len(head) < length:
+        return True  # it has grown since, perhaps
+    if len(head) < length or crc32(head[:length]) != position.head:
+        return False
+    if position.offset > HEAD:
+        return True
+    return Position.at(position.offset, lambda at, count: head[at : at + count]) == position
 
 
 def trace_of(file: File, snapshot: Snapshot) -> Trace:

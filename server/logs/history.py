@@ -1,23 +1,25 @@
 """Reads a log back, from any place in any of its files, wherever rotation has put them."""
 
+import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from server.logs.archive import Archive, FoundFile
+from server.logs.archive import SHARED, Archive, FoundFile, UnpackingNeededError
 from server.logs.files import File
 from server.logs.follower import Follower
 from server.logs.generation import Change, Generation, Lines, LogBatch, Place, gap, transition
 from server.logs.generations import Generations
 from server.logs.lines import LineBatch, LineSplitter, lines_before
 from server.logs.position import CONTEXT, START, Position, Read
+from server.logs.search import Search
 from server.logs.succession import Succession, context_of
 from server.logs.threads import Threads, run_in
 
 PIECE = 128 * 1024
 """Bytes of the log that are read at a time."""
 
-SHARED = 64 * 1024
-"""Bytes at the start of its files that a log's generations may have in common."""
+MOST_GUESSES = 64
+"""Positions that are in no file as they were, and of which traces are looked for at a time."""
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -47,11 +49,14 @@ class History:
         threads: Threads,
     ) -> None:
         self._archive = archive
+        self._searches = Search(archive)
         self._succession = Succession(archive)
         self._follower = follower
         self._generations = generations
         self._max_line = max_line
         self._threads = threads
+        self._finding: dict[Position, asyncio.Task[Place]] = {}
+        self._guesses = 0
         self.gaps = 0
         """How often lines were gone that a client would have got."""
 
@@ -86,15 +91,30 @@ class History:
         return await self._with_id(Place(place.generation, position) if position else place)
 
     async def find(self, position: Position) -> Place:
-        """The place that `position` names. Raises GoneError if it is in no file any more."""
+        """The place that `position` names. Raises GoneError if it is in no file any more.
+
+        All who ask for one position at the same time share a search.
+        """
         if position == START:
             return await self.oldest()
+        task = self._finding.get(position)
+        if task is None:
+            task = self._finding[position] = asyncio.ensure_future(self._find(position))
+            task.add_done_callback(lambda task: self._is_found(position, task))
+        return await asyncio.shield(task)
+
+    def _is_found(self, position: Position, task: "asyncio.Task[Place]") -> None:
+        del self._finding[position]
+        if not task.cancelled():
+            task.exception()  # perhaps nobody waits for it any more
+
+    async def _find(self, position: Position) -> Place:
         follower = self._follower
         while True:
             file = follower.file
             if position.offset > SHARED and file and await self._holds(file, position):
                 return Place(follower.end.generation, position)
-            found = await self._search(self._archive.search, position)
+            found = await self._find_file(position)
             if found is None:
                 break
             if follower.follows(found.file):
@@ -112,19 +132,35 @@ class History:
         known = self._generations.ending_at(position)
         if known:
             return Place(known, position)
-        copy = await self._search(self._archive.search_copy, position)
-        if copy:
-            generation = await self._adopt(copy)
-            end = generation.end or START
-            return Place(generation, min(position, end, key=lambda place: place.offset))
-        trimmed = await self._search(self._archive.search_trimmed, position)
-        if trimmed:
-            return Place(await self._adopt(trimmed), trimmed.start)
+        why = "not in the log"
+        if self._guesses < MOST_GUESSES:
+            found = await self._guess(position)
+            if found:
+                generation = await self._adopt(found)
+                end = generation.end or START
+                return Place(generation, min(found.start, end, key=lambda place: place.offset))
+        else:
+            why += ", or too many such positions are looked for at the same time"
         try:
             place = await self.oldest()
         except GoneError as error:
             place = error.place
-        raise GoneError(place, "not in the log")
+        raise GoneError(place, why)
+
+    async def _guess(self, position: Position) -> FoundFile | None:
+        self._guesses += 1
+        try:
+            return await run_in(self._threads.guessers, self._searches.find_elsewhere, position)
+        finally:
+            self._guesses -= 1
+
+    async def _find_file(self, position: Position, but: File | None = None) -> FoundFile | None:
+        """The file that holds `position`: what need not be unpacked does not wait for the rest."""
+        find = self._searches.find
+        try:
+            return await self._search(find, position, but, may_unpack=False)
+        except UnpackingNeededError:
+            return await run_in(self._threads.unpackers, find, position, but)
 
     async def _with_id(self, place: Place) -> Place:
         """The same place, after its generation knows by which id its start is named.
@@ -183,8 +219,8 @@ class History:
                     after = Place(generation, batch.end)
                     return Lines(place, batch, after)
                 self._generations.drop(generation)
-            found = await self._search(self._archive.search, end, file)
-            found = found or await self._search(self._archive.search_copy, end)
+            found = await self._find_file(end, file)
+            found = found or await run_in(self._threads.unpackers, self._searches.find_copy, end)
             held = found.file if found else None
             if held is None or position.offset >= held.size or not held.holds(position):
                 return await self._gap(place)

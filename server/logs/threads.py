@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 
 
 class Threads:
-    """Three pools of threads, each with a queue of its own."""
+    """Pools of threads, each with a queue of its own."""
 
     def __init__(self, readers: int = 4, searchers: int = 2) -> None:
         self.follower = ThreadPoolExecutor(1, "follow")
@@ -29,11 +29,16 @@ class Threads:
         self.readers = ThreadPoolExecutor(readers, "read")
         """For clients that read back."""
         self.searchers = ThreadPoolExecutor(searchers, "search")
-        """For searches through all files. Anyone may ask for what is nowhere, in crowds."""
+        """For looks at all files, of which none is unpacked, or only one that begins a stream."""
+        self.unpackers = ThreadPoolExecutor(searchers, "unpack")
+        """For searches in compressed files."""
+        self.guessers = ThreadPoolExecutor(1, "guess")
+        """For searches after what is in no file as it was. Anyone may ask for that, in crowds."""
+        self._all = self.follower, self.readers, self.searchers, self.unpackers, self.guessers
 
     def stop(self) -> None:
         """Give up what has not begun, so that the process can end at once."""
-        for pool in (self.follower, self.readers, self.searchers):
+        for pool in self._all:
             pool.shutdown(wait=False, cancel_futures=True)
 
 

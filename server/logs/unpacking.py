@@ -76,6 +76,12 @@ class Unpacker:
             self._keep_few()
         return future.result()
 
+    def has(self, packed: PackedFile) -> bool:
+        """Whether its content is at hand, so that it need not be unpacked."""
+        with self._lock:
+            future, _ = self._files.get(packed.version, (None, 0))
+        return future is not None and future.done() and future.exception() is None
+
     def _refuse(self, version: Version, error: CannotUnpackError) -> None:
         if len(self._refused) >= MOST_KEPT:
             del self._refused[next(iter(self._refused))]

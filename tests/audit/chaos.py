@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from io import BytesIO
 
 import psutil
 
@@ -269,7 +270,7 @@ class Chaos:
         """Keep the first lines: `truncate -s` to the end of one. They were sent already."""
         with self._writer.between_lines():
             self._writer.reopen()
-            lines = self._log.read_bytes().splitlines(keepends=True)
+            lines = list(BytesIO(self._log.read_bytes()))
             kept = self._random.randint(0, len(lines))
             os.truncate(self._log, sum(map(len, lines[:kept])))
             self.wait(0.5, 0.5)  # a few lines that are written on at once cannot be told apart
@@ -279,7 +280,7 @@ class Chaos:
         copy = self._log.with_name("trimmed")
         with self._writer.between_lines():
             self._writer.reopen()
-            lines = self._log.read_bytes().splitlines(keepends=True)
+            lines = list(BytesIO(self._log.read_bytes()))
             copy.write_bytes(b"".join(lines[-self._random.randint(1, 300) :]))
             copy.rename(self._log)
             self._writer.reopen()

@@ -53,7 +53,7 @@ class Rotation:
 
         Such a file counts only when nobody writes to it any more, and after it was renamed.
         """
-        return self.naming == self.extended
+        return self.naming in (self.extended, self.counted)
 
     def switch(self) -> None:
         """Name and compress in another way from now on; older files keep their names."""

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from server.logs.archive import Archive
-from server.logs.position import START, Position
 from tests.event_stream import Parsed
 from tests.feeding import data, feeding, frames, take, whole
 from tests.rotations import PACK
@@ -171,12 +169,3 @@ def test_three_thousand_files_are_read_with_few_of_them_open(tmp_path: Path) -> 
     lines, most = asyncio.run(main())
     assert lines == [f"line {number}" for number in range(3001)]
     assert most < 64
-
-
-def test_a_position_in_no_file_is_not_found(tmp_path: Path) -> None:
-    leave(tmp_path, [("app.log.1", 1), ("app.log", 2)], undated)
-    archive = Archive(tmp_path / "app.log", 2**30)
-    assert archive.search(Position(5, 1, 1)) is None
-    assert archive.search_copy(Position(5, 1, 1)) is None
-    assert archive.search_trimmed(Position(10**9, 1, 1)) is None
-    assert archive.end_before(START, None) is None

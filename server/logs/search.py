@@ -1,0 +1,102 @@
+"""Finds the file that holds a position, whatever its name is by now.
+
+Anyone may ask for positions that are nowhere, in crowds. So a search comes in three steps, of which
+a forged position reaches the second one only if it knows how a file of the log begins:
+
+1. `find` without unpacking: in files that can be read as they are;
+2. `find`: in those compressed files, too, that begin as the one the position was taken from;
+3. `find_elsewhere`: in files that do not hold the position as it was.
+
+All of this reads files, and so belongs in a thread. Every method may raise OSError, with errno
+EAGAIN while rotations come one after the other: the caller tries again.
+"""
+
+from zlib import crc32
+
+from server.logs.archive import COPY_LAG, SHARED, Archive, FoundFile, may_hold, trace_of
+from server.logs.files import CannotUnpackError, File
+from server.logs.listing import Entry
+from server.logs.position import HEAD, Position
+from server.logs.trimming import LEAST_CONTEXT, find_position
+
+MOST_TRIMMED = 8
+"""Files in which a place is looked for at other offsets."""
+
+
+class Search:
+    """Looks for positions in the files of `archive`."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def find(
+        self, position: Position, but: File | None = None, *, may_unpack: bool = True
+    ) -> FoundFile | None:
+        """The file that holds `position` and is not `but`.
+
+        Where several do, as just after a header that all of them share, it is the oldest:
+        to begin too early sends lines twice, to begin too late loses some. A file that
+        cannot be unpacked holds nothing. Raises UnpackingNeededError unless `may_unpack`.
+        """
+        # Youngest first: what is truncated by now was copied before, so the copy is seen.
+        found, snapshot = None, self._archive.snapshot()
+        for entry in reversed(snapshot.entries):
+            if (but and but.identity == entry.identity) or not may_hold(entry, position):
+                continue
+            try:
+                file = self._archive.open(entry, may_unpack=may_unpack)
+            except CannotUnpackError:
+                continue
+            if file.holds(position):
+                found = FoundFile(file, position, trace_of(file, snapshot))
+                if position.offset > SHARED:
+                    break
+        return found
+
+    def find_elsewhere(self, position: Position) -> FoundFile | None:
+        """The file in which some of what stood before `position` is, but not all as it was."""
+        return self.find_copy(position) or self._find_trimmed(position)
+
+    def find_copy(self, position: Position) -> FoundFile | None:
+        """The youngest rotated file that is a copy made shortly before `position` was written.
+
+        logrotate's copytruncate copies, and the log grows before it is truncated.
+        """
+        snapshot = self._archive.snapshot()
+        for entry in reversed(snapshot.entries):
+            if entry.is_log or not _may_be_copy(entry, position):
+                continue
+            try:
+                file = self._archive.open(entry)
+            except CannotUnpackError:
+                continue
+            if file.size < position.offset <= file.size + COPY_LAG:
+                return FoundFile(file, position, trace_of(file, snapshot))
+        return None
+
+    def _find_trimmed(self, position: Position) -> FoundFile | None:
+        """The file whose front was cut off and whose rest still holds `position`.
+
+        What stood before the position is looked for at other offsets, in the youngest files.
+        """
+        if position.offset < LEAST_CONTEXT:
+            return None
+        snapshot = self._archive.snapshot()
+        filled = [entry for entry in snapshot.entries if entry.facts.head]
+        for entry in reversed(filled[-MOST_TRIMMED:]):
+            try:
+                file = self._archive.open(entry)
+            except CannotUnpackError:
+                continue
+            found = find_position(position, file.read, file.size)
+            place = file.position(found) if found else None
+            if place:
+                return FoundFile(file, place, trace_of(file, snapshot))
+        return None
+
+
+def _may_be_copy(entry: Entry, position: Position) -> bool:
+    """Whether it begins as the file that `position` was taken from, and may end before it."""
+    if position.offset <= HEAD:
+        return False
+    return len(entry.facts.head) == HEAD and crc32(entry.facts.head) == position.head
