@@ -274,3 +274,40 @@ def test_a_flood_of_forged_ids_keeps_nobody_waiting(log: Path) -> None:
             forger.close()
         assert server.proc.memory_info().rss - memory < 100 * 2**20
         assert unpacked(server) <= 2
+
+
+RESUMED_IN = 10.0
+"""Seconds, many times more than it takes: to unpack 8 files once, not 200 files."""
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("is_informed", [False, True])
+def test_a_real_resume_waits_for_few_of_two_hundred_forged_ones(
+    log: Path, is_informed: bool
+) -> None:
+    """Eight compressed files; who is informed knows how each of them begins."""
+    texts = [
+        b"".join(b"line %d of file %d\n" % (number, file) for number in range(400_000))
+        for file in range(8)
+    ]
+    for number, text in enumerate(texts):
+        Path(f"{log}.{number + 1}.gz").write_bytes(gzip.compress(text, 1))
+    real = texts[0]
+    end = real.index(b"\n", 200_000) + 1
+    position = Position.at(end, lambda at, count: real[at : at + count])
+    with running(log.parent, log) as server:
+        forgers = []
+        for number in range(200):
+            head = crc32(texts[1 + number % 7][:1024]) if is_informed else number
+            connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+            connection.sendall(
+                b"GET /stream-logs HTTP/1.1\r\nHost: localhost\r\n"
+                b"Last-Event-ID: %x-%x-%x\r\n\r\n" % (1_000_000 + number, head, number)
+            )
+            forgers.append(connection)
+        begun = time.monotonic()
+        with following(server, last_event_id=str(position)) as client:
+            assert client.wait_for(1)[0] == real[end:].partition(b"\n")[0].decode()
+            assert time.monotonic() - begun < RESUMED_IN
+        for forger in forgers:
+            forger.close()

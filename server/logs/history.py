@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from server.logs.archive import SHARED, Archive, FoundFile, UnpackingNeededError
+from server.logs.archive import SHARED, Archive, FoundFile
 from server.logs.files import File
+from server.logs.finder import Finder, TooManyError
 from server.logs.follower import Follower
 from server.logs.generation import Change, Generation, Lines, LogBatch, Place, gap, transition
 from server.logs.generations import Generations
@@ -17,9 +18,6 @@ from server.logs.threads import Threads, run_in
 
 PIECE = 128 * 1024
 """Bytes of the log that are read at a time."""
-
-MOST_GUESSES = 64
-"""Positions that are in no file as they were, and of which traces are looked for at a time."""
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -49,14 +47,13 @@ class History:
         threads: Threads,
     ) -> None:
         self._archive = archive
-        self._searches = Search(archive)
+        self._finder = Finder(Search(archive), threads)
         self._succession = Succession(archive)
         self._follower = follower
         self._generations = generations
         self._max_line = max_line
         self._threads = threads
         self._finding: dict[Position, asyncio.Task[Place]] = {}
-        self._guesses = 0
         self.gaps = 0
         """How often lines were gone that a client would have got."""
 
@@ -114,7 +111,7 @@ class History:
             file = follower.file
             if position.offset > SHARED and file and await self._holds(file, position):
                 return Place(follower.end.generation, position)
-            found = await self._find_file(position)
+            found = await self._finder.find(position)
             if found is None:
                 break
             if follower.follows(found.file):
@@ -133,34 +130,19 @@ class History:
         if known:
             return Place(known, position)
         why = "not in the log"
-        if self._guesses < MOST_GUESSES:
-            found = await self._guess(position)
-            if found:
-                generation = await self._adopt(found)
-                end = generation.end or START
-                return Place(generation, min(found.start, end, key=lambda place: place.offset))
-        else:
-            why += ", or too many such positions are looked for at the same time"
+        try:
+            found = await self._finder.find_elsewhere(position)
+        except TooManyError:
+            found, why = None, "not in the log, as far as it was looked for: too many such ids"
+        if found:
+            generation = await self._adopt(found)
+            end = generation.end or START
+            return Place(generation, min(found.start, end, key=lambda place: place.offset))
         try:
             place = await self.oldest()
         except GoneError as error:
             place = error.place
         raise GoneError(place, why)
-
-    async def _guess(self, position: Position) -> FoundFile | None:
-        self._guesses += 1
-        try:
-            return await run_in(self._threads.guessers, self._searches.find_elsewhere, position)
-        finally:
-            self._guesses -= 1
-
-    async def _find_file(self, position: Position, but: File | None = None) -> FoundFile | None:
-        """The file that holds `position`: what need not be unpacked does not wait for the rest."""
-        find = self._searches.find
-        try:
-            return await self._search(find, position, but, may_unpack=False)
-        except UnpackingNeededError:
-            return await run_in(self._threads.unpackers, find, position, but)
 
     async def _with_id(self, place: Place) -> Place:
         """The same place, after its generation knows by which id its start is named.
@@ -219,8 +201,8 @@ class History:
                     after = Place(generation, batch.end)
                     return Lines(place, batch, after)
                 self._generations.drop(generation)
-            found = await self._find_file(end, file)
-            found = found or await run_in(self._threads.unpackers, self._searches.find_copy, end)
+            found = await self._finder.find(end, file)
+            found = found or await self._finder.find_copy(end)
             held = found.file if found else None
             if held is None or position.offset >= held.size or not held.holds(position):
                 return await self._gap(place)

@@ -19,7 +19,7 @@ from server.logs.listing import Entry
 from server.logs.position import HEAD, Position
 from server.logs.trimming import LEAST_CONTEXT, find_position
 
-MOST_TRIMMED = 8
+MOST_TRIMMED = 3
 """Files in which a place is looked for at other offsets."""
 
 

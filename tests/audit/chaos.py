@@ -106,6 +106,7 @@ class Chaos:
     def _some_on_files(self, most: int) -> None:
         wanted = {one: n for one, n in self._on_files.items() if self._is_wanted(one.__name__)}
         wanted.pop(self.cut_back, None)  # what it removes was perhaps not sent
+        wanted.pop(self.cut_the_front, None)  # the server looks for the rest in three files
         for _ in range(self._random.randint(0, most) if wanted else 0):
             [action] = self._random.choices([*wanted], [*wanted.values()])
             self._act_on_files(action)
