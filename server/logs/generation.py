@@ -33,11 +33,16 @@ class Trace(NamedTuple):
         entries = self.snapshot.entries
         return entries[self.place] if self.place < len(entries) else None
 
-    @property
-    def successor(self) -> Identity | None:
-        """The file that came after it."""
+    def is_followed_by(self, entry: Entry) -> bool:
+        """Whether a file is the one that came after the generation when that was seen.
+
+        A compressed file has a number of its own: that of a plain one says nothing.
+        """
         following = self.snapshot.entries[self.place + 1 : self.place + 2]
-        return following[0].identity if following else None
+        if not following or following[0].identity != entry.identity:
+            return False
+        known = following[0]
+        return known.is_packed == entry.is_packed and entry.facts.head.startswith(known.facts.head)
 
 
 class Generation:

@@ -115,13 +115,15 @@ class Snapshot:
     def index_of_number(self, identity: Identity, head: bytes) -> int | None:
         """Where the file with that number stood, if it began with `head` as far as both go.
 
-        The system gives the number of a deleted file to the next one.
+        The system gives the number of a deleted file to the next one; an empty file cannot be
+        told from others.
         """
         index = self.index.get(identity)
         if index is None:
             return None
         known = self.entries[index].facts.head
-        return index if known.startswith(head) or head.startswith(known) else None
+        length = min(len(known), len(head))
+        return index if length and known[:length] == head[:length] else None
 
     def place_of(self, entry: Entry) -> int | None:
         """Where a file stood that was seen later, perhaps after it was compressed.
@@ -132,8 +134,8 @@ class Snapshot:
         place = self.index.get(entry.identity)
         if place is not None:
             known = self.entries[place]
-            is_as_long = entry.seen.size >= known.seen.size > 0
-            begins_alike = entry.facts.head.startswith(known.facts.head)
+            is_as_long = entry.seen.size >= known.seen.size
+            begins_alike = known.facts.head and entry.facts.head.startswith(known.facts.head)
             if begins_alike and is_as_long and entry.is_packed == known.is_packed:
                 return place
         return self.heads.get(entry.facts.head) if entry.is_packed and entry.facts.head else None
@@ -265,7 +267,7 @@ class Listing:
         watched: OrderedDict[Identity, bytes] = OrderedDict()
         for identity, head in self._watched.items():
             entry = entries.get(identity)
-            if entry and entry.facts.head.startswith(head):
+            if entry and head and entry.facts.head.startswith(head):
                 watched[identity] = entry.facts.head
             elif head and head in packed:
                 watched[packed[head]] = head

@@ -88,7 +88,7 @@ class Succession:
                 for entry in entries[max(older, default=-1) + 1 :]
                 if entry.is_log or not self._is_copy(entry, end, trace)
             ]
-            if entries and entries[0].identity == trace.successor:
+            if entries and trace.is_followed_by(entries[0]):
                 return entries, ""
             if file is None and snapshot.log and snapshot.log.identity == trace.identity:
                 return entries, ""

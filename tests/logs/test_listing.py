@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from server.logs.listing import OUTDATED, Listing
+from server.logs.lineage import Observed
+from server.logs.listing import OUTDATED, Entry, Facts, Listing, Snapshot
+from server.logs.names import mark_of
 
 
 def names(listing: Listing) -> list[str]:
@@ -127,3 +129,47 @@ def test_the_number_of_a_deleted_file_says_nothing_about_the_next_one(tmp_path: 
     after = listing.look()
     assert before.place_of(old) == 0
     assert before.place_of(after.entries[0]) is None
+
+
+def entry(name: str, head: bytes, size: int = 100) -> Entry:
+    """A file of one and the same number, as it was seen."""
+    mark = mark_of(name, "app.log")
+    return Entry(
+        Path(name), Observed(name, mark, (1, 7), size, 0, 0), Facts(head, None, None, True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_same"),
+    [
+        (entry("app.log.1", b"one\n"), entry("app.log.2", b"one\n"), True),
+        (entry("app.log", b"one\n", 4), entry("app.log.1", b"one\ntwo\n", 8), True),
+        (entry("app.log.1", b"one\n", 8), entry("app.log.1", b"one\n", 4), False),
+        (entry("app.log.1", b"one\n"), entry("app.log.1", b"two\n"), False),
+        (entry("app.log.1", b""), entry("app.log.2", b"two\n"), False),
+        (entry("app.log.1.gz", b""), entry("app.log.2.gz", b"two\n"), False),  # of nothing
+        (entry("app.log.1", b"one\n"), entry("app.log.1.gz", b"one\ntwo\n"), False),
+    ],
+)
+def test_a_file_is_known_again_by_its_number_and_how_it_begins(
+    before: Entry, after: Entry, is_same: bool
+) -> None:
+    assert Snapshot([before]).place_of(after) == (0 if is_same else None)
+
+
+@pytest.mark.parametrize(
+    ("known", "head", "is_same"),
+    [
+        (b"one\n", b"one\n", True),
+        (b"one\n", b"one\ntwo\n", True),
+        (b"one\ntwo\n", b"one\n", True),
+        (b"one\n", b"two\n", False),
+        (b"", b"one\n", False),
+        (b"one\n", b"", False),
+    ],
+)
+def test_a_number_counts_only_if_what_is_known_of_the_beginnings_agrees(
+    known: bytes, head: bytes, is_same: bool
+) -> None:
+    found = Snapshot([entry("app.log.1", known)]).index_of_number((1, 7), head)
+    assert found == (0 if is_same else None)
