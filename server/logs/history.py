@@ -10,7 +10,7 @@ from server.logs.finder import Finder, TooManyError
 from server.logs.follower import Follower
 from server.logs.generation import Change, Generation, Lines, LogBatch, Place, gap, transition
 from server.logs.generations import Generations
-from server.logs.lines import LineBatch, LineSplitter, lines_before
+from server.logs.lines import LineBatch, LineSplitter, first_lines, lines_before
 from server.logs.position import CONTEXT, START, Position, Read
 from server.logs.search import Search
 from server.logs.succession import Succession, context_of
@@ -250,7 +250,7 @@ class History:
             data = read(splitter.taken, length)
             if not data:
                 return None
-            batches = splitter.feed(data)
+            batches = splitter.feed(first_lines(data))
         if not batches:
             batches = splitter.finish(is_unfinished=is_open)
         return batches[0] if batches else None

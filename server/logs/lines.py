@@ -223,14 +223,17 @@ class _LongLine:
 
 def _few(lines: bytes) -> Iterator[bytes]:
     """Whole lines in parts of at most MOST_LINES, or nearly so."""
-    while lines.count(b"\n") > MOST_LINES:
-        part = lines
-        while part.count(b"\n") > MOST_LINES:
-            part = part[: part.index(b"\n", len(part) // 2 - 1) + 1]
+    while lines:
+        part = first_lines(lines)
         yield part
         lines = lines[len(part) :]
-    if lines:
-        yield lines
+
+
+def first_lines(data: bytes) -> bytes:
+    """The first lines of `data`, at most MOST_LINES of them, or all of it if it has no more."""
+    while data.count(b"\n") > MOST_LINES:
+        data = data[: data.index(b"\n", len(data) // 2 - 1) + 1]
+    return data
 
 
 def lines_before(read: Read, end: int, lines: int) -> int:
@@ -251,8 +254,21 @@ def lines_before(read: Read, end: int, lines: int) -> int:
         if found < wanted:
             wanted -= found
             continue
-        cut = len(data)
-        for _ in range(wanted):
-            cut = data.rindex(b"\n", 0, cut)
-        return start + cut + 1
+        return start + _newline_before_end(data, wanted) + 1
     return 0
+
+
+def _newline_before_end(data: bytes, count: int) -> int:
+    """Where the newline stands that is the `count`th from the end: halving finds it.
+
+    To go from one to the next takes a call for each, in which no other thread can run.
+    """
+    low, high = 0, len(data)
+    while high - low > 1:
+        middle = (low + high) // 2
+        found = data.count(b"\n", middle, high)
+        if found >= count:
+            low = middle
+        else:
+            count, high = count - found, middle
+    return low
