@@ -3,14 +3,20 @@
 "use strict";
 {
   const form = document.querySelector("form");
-  const wrong = document.querySelector("#wrong");
+  const texts = { 401: "#wrong", 429: "#wait" };
+
+  /** Say why a token did not let anyone in, by the status of the answer. */
+  function explain(status) {
+    for (const text of Object.values(texts)) document.querySelector(text).hidden = true;
+    document.querySelector(texts[status] ?? texts[401]).hidden = false;
+  }
 
   // A token that did not let anyone in is still nearly the right one, or another server's.
   const page = new URL(location);
   if (page.searchParams.has("token")) {
     page.searchParams.delete("token");
     history.replaceState(null, "", page);
-    wrong.hidden = false;
+    explain(performance.getEntriesByType("navigation")[0]?.responseStatus);
   }
 
   form.addEventListener("submit", async (event) => {
@@ -18,6 +24,6 @@
     const headers = { Authorization: `Bearer ${form.elements.token.value.trim()}` };
     const answer = await fetch(page, { headers }).catch(() => null);
     if (answer?.ok) location.reload();
-    else wrong.hidden = false;
+    else explain(answer?.status);
   });
 }

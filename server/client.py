@@ -36,8 +36,8 @@ LONGEST_WAIT = 60.0
 LONGEST_RETRY = 24 * 60 * 60 * 1000
 """Milliseconds that a server can ask for with `retry`."""
 
-COME_BACK = (502, 503, 504)
-"""Statuses by which a proxy says that its server is away for the moment."""
+COME_BACK = (429, 502, 503, 504)
+"""Statuses that pass: somebody has shown wrong tokens, or a proxy's server is away."""
 
 _READ_SIZE = 64 * 1024
 """Bytes that are read at once, at the most."""

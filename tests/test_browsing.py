@@ -1,6 +1,7 @@
 """Who may read, as a real browser sees it: cookies, other sites' pages, and policies."""
 
 import http.server
+import itertools
 import re
 import sqlite3
 import subprocess
@@ -168,6 +169,37 @@ def test_the_login_page_asks_for_the_token(context: BrowserContext, log: Path) -
         wait_for_lines(page, [SECRET])
         assert errors == []
     assert TOKEN not in server.errors()
+
+
+def test_the_login_page_says_when_a_token_was_not_looked_at(
+    context: BrowserContext, log: Path
+) -> None:
+    with serving(log, token=TOKEN) as server:
+        page = context.new_page()
+        texts = {401: page.locator("#wrong"), 429: page.locator("#wait")}
+        guesses = (f"wrong{number}" for number in itertools.count())
+
+        def open_with_token() -> int:
+            page.goto(f"{server.url}/?token={next(guesses)}")
+            return next(status for status, text in texts.items() if text.is_visible())
+
+        def enter_token() -> int:
+            page.get_by_label("Token").fill(next(guesses))
+            with page.expect_response(server.url + "/") as answer:
+                page.keyboard.press("Enter")
+            expect(texts[answer.value.status]).to_be_visible()
+            return answer.value.status
+
+        assert open_with_token() == 401
+        assert enter_token() == 401
+        # each guess that is looked at makes the next wait longer
+        for guess in (open_with_token, enter_token):
+            wait_until(lambda guess=guess: guess() == 429, "a wait")  # type: ignore[misc]
+            expect(texts[401]).to_be_hidden()
+            assert page.url == f"{server.url}/"
+        page.screenshot(path=SCREENSHOTS / "login-wait.png")
+        page.goto(server.url)
+        expect(texts[429]).to_be_hidden()
 
 
 def test_the_login_page_works_without_scripts(browser: Browser, log: Path) -> None:

@@ -95,9 +95,10 @@ ILLS = {
         "See what stands at this URL, and in the logs of proxy and server.",
     ),
     "full": Ill(
-        "there are too many clients",
-        "Raise --max-clients or --max-clients-per-address. Name the proxy with --trusted-proxy, or "
-        "all its clients count as one.",
+        "there are too many clients, or too many wrong tokens came from this address",
+        "After wrong tokens, wait for half a minute. Else raise --max-clients or "
+        "--max-clients-per-address. Name the proxy with --trusted-proxy, or all its clients count "
+        "as one.",
     ),
     "content-type": Ill(
         "the answer is no event stream",

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from server.errors import StartError
 from server.settings import Settings
 from server.web.addresses import is_address, is_loopback
+from server.web.guessing import Guesses, TooSoonError
 
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.ASCII)
@@ -89,6 +90,7 @@ class Access:
 
     def __init__(self, settings: Settings) -> None:
         self._token = settings.token
+        self._guesses = Guesses()
         self._origins = settings.allowed_origins
         self._hosts = {host.lower() for host in settings.allow_host}
         if not is_loopback(settings.host):
@@ -96,6 +98,8 @@ class Access:
 
     def use_token(self, token: str) -> None:
         """Ask for another token from now on; cookies that the former one gave are void."""
+        if token != self._token:
+            self._guesses.forget()
         self._token = token
 
     @property
@@ -115,6 +119,17 @@ class Access:
         if self._token is None:
             return False
         return hmac.compare_digest(*(sha256(one.encode()).digest() for one in (text, self._token)))
+
+    def accepts(self, token: str, address: str) -> bool:
+        """Whether `address` has shown the token. Raises TooSoonError while it has to wait."""
+        if self._guesses.is_known(address, token):
+            return False
+        if wait := self._guesses.wait(address):
+            raise TooSoonError(wait)
+        is_right = self.is_token(token)
+        if not is_right:
+            self._guesses.note_wrong(address, token)
+        return is_right
 
     def knows_host(self, host: str) -> bool:
         """Whether the header `Host` names this server.

@@ -11,6 +11,7 @@ from server.web.access import Access, allow_origin_header
 from server.web.addresses import client_address
 from server.web.body import Body, Caller
 from server.web.context import Context
+from server.web.guessing import TooSoonError
 
 REFUSED_FOR = 60
 """Seconds after which a client that was refused comes back, more or less."""
@@ -26,6 +27,7 @@ class BaseHandler(RequestHandler):
     """A handler that asks first who may read, with errors in plain text."""
 
     needs_token = True
+    _wait = 0
 
     @property
     def context(self) -> Context:
@@ -49,6 +51,8 @@ class BaseHandler(RequestHandler):
     def _ask_for_token(self) -> None:
         if self.knows_token:
             return
+        if self._wait:
+            raise HTTPError(429, f"too many wrong tokens from this address: wait {self._wait} s")
         wrong = "the token is wrong" if self._shown_token() else "a token is needed"
         raise HTTPError(401, f"{wrong}: Authorization: Bearer TOKEN, or ?token=TOKEN")
 
@@ -65,9 +69,13 @@ class BaseHandler(RequestHandler):
         return shown.pop() if shown else None
 
     def shows_token(self, access: Access) -> bool:
-        """Whether this very request has the token."""
+        """Whether this very request has the token. It does not while its address has to wait."""
         shown = self._shown_token()
-        return shown is not None and access.is_token(shown)
+        try:
+            return shown is not None and access.accepts(shown, self.client)
+        except TooSoonError as error:
+            self._wait = error.seconds
+            return False
 
     @property
     def knows_token(self) -> bool:
@@ -148,11 +156,17 @@ class BaseHandler(RequestHandler):
         if isinstance(error, HTTPError) and error.log_message:
             reason = error.log_message % error.args
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        if status_code == 401:
-            self.set_header("WWW-Authenticate", CHALLENGE)
+        self.set_challenge(status_code)
         if status_code == 405:
             self.set_header("Allow", ", ".join(self._methods()))
         self.finish(f"{reason or self._reason}\n")
+
+    def set_challenge(self, status_code: int) -> None:
+        """Say what a refused client has to show, or when it may try again."""
+        if status_code == 401:
+            self.set_header("WWW-Authenticate", CHALLENGE)
+        if status_code == 429:
+            self.set_header("Retry-After", self._wait)
 
     def _methods(self) -> list[str]:
         """What this handler answers (RFC 9110, section 10.2.1)."""

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from tornado.web import HTTPError, RedirectHandler, StaticFileHandler
 
 from server.web.access import Access
-from server.web.base import CHALLENGE, BaseHandler
+from server.web.base import BaseHandler
 
 
 class PageHandler(BaseHandler, StaticFileHandler):
@@ -55,13 +55,15 @@ class PageHandler(BaseHandler, StaticFileHandler):
         self.finish("<!doctype html><title>Riacho</title>")  # without, it shows an error
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        if status_code != 401 or "text/html" not in self.request.headers.get("Accept", ""):
+        if status_code not in (401, 429) or "text/html" not in self.request.headers.get(
+            "Accept", ""
+        ):
             super().write_error(status_code, **kwargs)
             return
         assert self.root
         self.set_extra_headers("")
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("WWW-Authenticate", CHALLENGE)
+        self.set_challenge(status_code)
         self.finish((Path(self.root) / "login.html").read_bytes())
 
     def set_extra_headers(self, path: str) -> None:
