@@ -8,7 +8,7 @@
 {
   const find = (selector) => document.querySelector(selector);
   const [page, form, log, logs] = ["main", "form", "#log", "#logs"].map(find);
-  const [startButton, stopButton] = ["#start", "#stop"].map(find);
+  const [startButton, stopButton, absence] = ["#start", "#stop", "#absence"].map(find);
 
   // --- Language ---------------------------------------------------------------------
 
@@ -176,7 +176,8 @@
     on("message", (line) => {
       count += 1;
       add(line, levelOf(line));
-      timer ??= setTimeout(describe, 1000); // the log's size has changed
+      showAbsence(); // no longer
+      if (logs) timer ??= setTimeout(describe, 1000); // the log's size has changed
     });
     for (const [name, text] of Object.entries(FACTS)) {
       on(name, (json) => {
@@ -253,11 +254,6 @@
     return button;
   }
 
-  function stop() {
-    source.close();
-    show("stopped");
-  }
-
   function show(state, text = STATES[state], values = {}) {
     const isRunning = state !== "stopped" && state !== "finished";
     const focused = document.activeElement;
@@ -267,27 +263,39 @@
     stopButton.disabled = !isRunning;
     // Who uses the keyboard must not lose the place.
     if (focused?.matches(":disabled")) (isRunning ? stopButton : startButton).focus();
-    describe();
+    showAbsence();
+    if (logs || (absence && state === "listening")) describe();
   }
 
-  // --- The logs that are served (index.html) ------------------------------------------
+  // --- The logs that are served ---------------------------------------------------------
 
   let timer;
 
+  /** Show what is served (index.html), and whether it is there (the log's page, too). */
   async function describe() {
     timer = clearTimeout(timer);
-    if (!logs) return;
     try {
       const answer = await fetch(ownAddress("logs"), { signal: AbortSignal.timeout(5000) });
-      if (answer.status === 401) return find("#up").replaceChildren(say("The server asks for its token"));
+      if (answer.status === 401) return find("#up")?.replaceChildren(say("The server asks for its token"));
       const described = await answer.json();
-      const template = logs.querySelector("template");
-      logs.replaceChildren(template, ...described.logs.map((facts) => fill(template, facts)));
-      find("#up").textContent = say("The server is up");
+      showAbsence(described.logs.find(({ problem }) => problem));
+      const template = logs?.querySelector("template");
+      logs?.replaceChildren(template, ...described.logs.map((facts) => fill(template, facts)));
+      find("#up")?.replaceChildren(say("The server is up"));
     } catch {
       const text = isShutOut ? "The server does not let this page read" : "The server does not answer";
-      find("#up").textContent = say(text);
+      find("#up")?.replaceChildren(say(text));
     }
+  }
+
+  function showAbsence(facts) {
+    if (!absence) return;
+    const isAbsent = Boolean(facts) && find("#state").dataset.state === "listening";
+    if (!isAbsent && !absence.hidden) timer = clearTimeout(timer);
+    absence.hidden = !isAbsent;
+    if (!isAbsent) return;
+    absence.textContent = say("Waiting for {name}, which {problem}.", { ...facts, problem: say(facts.problem) });
+    timer ??= setTimeout(describe, 10_000); // it may come without a line
   }
 
   function fill(template, facts) {
@@ -312,7 +320,10 @@
     lastId = ""; // an id of another stream means nothing in this one
     showAddresses();
   });
-  stopButton.addEventListener("click", stop);
+  stopButton.addEventListener("click", () => {
+    source.close();
+    show("stopped");
+  });
   find("#clear")?.addEventListener("click", () => {
     lastId = "";
     clear();

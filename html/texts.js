@@ -66,6 +66,12 @@ const riachoTexts = {
   "Not connected; trying again…": "Sem conexão; tentando de novo…",
   "Finished": "Terminado",
 
+  // why nothing comes
+  "Waiting for {name}, which {problem}.": "Aguardando {name}, que {problem}.",
+  "does not exist yet": "ainda não existe",
+  "is not a regular file": "não é um arquivo comum",
+  "cannot be read: permission denied": "não pode ser lido: permissão negada",
+
   // why a stream has stopped
   "Stopped: the server does not let pages from disk read. Start it with --allow-origin null":
     "Parado: o servidor não deixa páginas do disco lerem. Inicie-o com --allow-origin null",

@@ -125,6 +125,51 @@ def open_at(request: pytest.FixtureRequest, server: Server, open_page: OpenPage)
     return open_at
 
 
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en-US", "Waiting for {}, which does not exist yet."),
+        ("pt-BR", "Aguardando {}, que ainda não existe."),
+    ],
+)
+@pytest.mark.parametrize("name", ["index.html", "client_listen_logs.html"])
+@pytest.mark.parametrize("file", ["new.log", "<b>{problem}.log"])
+def test_a_page_says_that_the_log_does_not_exist_until_it_does(
+    file: str, name: str, locale: str, words: str, open_page: OpenPage, tmp_path: Path
+) -> None:
+    log = tmp_path / file
+    with running(tmp_path, log) as server:
+        page = open_page(f"{server.url}/{name}", locale=locale)
+        absence = page.locator("#absence")
+        if page.locator("#start").is_enabled():
+            expect(absence).to_be_hidden()
+            page.click("#start")
+        expect(absence).to_have_text(words.format(file))
+        wait_for_state(page, "listening")
+        SCREENSHOTS.mkdir(exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"absent-{name.removesuffix('.html')}-{locale}.png")
+        page.click("#stop")
+        expect(absence).to_be_hidden()
+        page.click("#start")
+        expect(absence).to_be_visible()
+        write(log, "the first line")
+        wait_for_lines(page, ["the first line"])
+        expect(absence).to_be_hidden()
+
+
+def test_a_page_says_that_an_empty_log_exists_as_soon_as_it_looks_again(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    log = tmp_path / "new.log"
+    with running(tmp_path, log) as server:
+        page = open_page(f"{server.url}/client_listen_logs.html")
+        page.click("#start")
+        expect(page.locator("#absence")).to_be_visible()
+        log.touch()
+        expect(page.locator("#absence")).to_be_hidden()
+        wait_for_state(page, "listening")
+
+
 # --- listening ----------------------------------------------------------------------
 
 
