@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import logging
 import os
 import re
 import resource
@@ -11,11 +12,13 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tornado.web import Application, RequestHandler
 
+from server.days import ADVICE, is_of_today
 from server.errors import StartError
 from server.feeds.contract import LogSource
 from server.feeds.log import LogFeed
@@ -58,6 +61,8 @@ RESERVED = 48
 
 DRAIN = 1.5
 """Seconds that clients have to take what is left for them when the server shuts down."""
+
+_log = logging.getLogger(__name__)
 
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
 """A path, who answers it, and what that is given."""
@@ -123,6 +128,9 @@ class Source:
         self._writer = (
             LogWriter(settings.log_path, settings.writer_interval) if settings.writes_log else None
         )
+        name = settings.log_path.name
+        if is_of_today(name, datetime.now().astimezone()):
+            _log.warning("%s is named for today and goes quiet at midnight: %s", name, ADVICE)
         log = Log(settings.log_path, find_tail(), settings.max_line, settings.max_unpack)
         self.feed = LogFeed(log, TextEncoder(settings.max_line), settings.memory)
 

@@ -115,7 +115,9 @@ class Log:
             self._generations.drop_idle()
 
     async def describe(self) -> dict[str, object]:
-        """What this log is: its name, size in bytes, number of files, and where it ends."""
+        """What this log is: its name, size in bytes, number of files, where it ends, and for how
+        many seconds nothing has come.
+        """
         generations = await run_in(self.threads.searchers, self._archive.count)
         return {
             "name": self.name,
@@ -123,6 +125,7 @@ class Log:
             "generations": generations,
             "start": str(START),
             "end": str(self.end.position),
+            "quiet": int(self.follower.quiet),
             **({"problem": self.problem} if self.problem else {}),
         }
 

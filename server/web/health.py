@@ -1,8 +1,10 @@
 """`/healthz`: whether the log can be read, and is read."""
 
 import asyncio
+import logging
 import time
 
+from server.days import ADVICE, day_of
 from server.feeds.contract import LogSource
 from server.web.base import BaseHandler
 
@@ -11,6 +13,11 @@ PATIENCE = 10.0
 
 ROOM = 16 * 1024 * 1024
 """Bytes that must be free on the log's disk: without room, its writer loses lines."""
+
+LONG = 3600.0
+"""Seconds without anything new after which the server's own log says so: no illness."""
+
+_log = logging.getLogger(__name__)
 
 
 class Health:
@@ -23,6 +30,7 @@ class Health:
         self._following = following
         self._patience = patience
         self._progress: object = None
+        self._is_quiet = False
         self._moved = self._readable = time.monotonic()
 
     async def watch(self) -> None:
@@ -32,12 +40,17 @@ class Health:
             await asyncio.sleep(1)
 
     def look(self) -> None:
-        """Note whether the position moves with the file, and whether the log can be read."""
+        """Note whether the position moves with the file, the log can be read, and lines come."""
         status, now = self._feed.status(), time.monotonic()
         if not status.unread or status.progress != self._progress:
             self._moved, self._progress = now, status.progress
         if not status.problem:
             self._readable = now
+        is_quiet = status.quiet >= LONG
+        if is_quiet and not self._is_quiet:
+            hint = f"; its name holds a date: {ADVICE}" if day_of(self._feed.name) else ""
+            _log.warning("nothing has come to %s for %g s%s", self._feed.name, LONG, hint)
+        self._is_quiet = is_quiet
 
     def is_stuck(self) -> bool:
         """Whether bytes lie unread for too long: an illness that a new start may cure."""
@@ -60,6 +73,7 @@ class Health:
             "tail": status.is_tailed,
             "end": status.end,
             "unread": status.unread,
+            "quiet": int(status.quiet),
             "free": status.free,
             "problems": [problem for problem, is_so in problems.items() if is_so],
         }

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from server.web.health import Health
+from server.feeds.contract import Status
+from server.web.health import LONG, Health
 from server.web.monitoring import LoopDelay
 from tests.feeding import log_feed
 from tests.running import PATIENCE, following, on_small_disk, running, wait_until
@@ -25,6 +26,7 @@ def test_a_server_that_is_well_says_so(tmp_path: Path) -> None:
         assert (status, headers.get_content_type()) == (200, "application/json")
         health = server.json("/healthz")
         assert health.pop("free") > 0
+        assert health.pop("quiet") >= 0
         assert health == {
             "status": "ok",
             "log": "app.log",
@@ -122,6 +124,62 @@ def test_bytes_that_nobody_reads_are_an_illness(tmp_path: Path) -> None:
         feed.log.close()
 
     asyncio.run(main())
+
+
+class QuietLog:
+    """A log to which nothing has come for as long as it is told."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.quiet = 0.0
+
+    def status(self) -> Status:
+        return Status("", True, 0, "0-0-0", 0, 0, None, self.quiet, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "has_hint"), [("app.log", False), ("app-20261127.log", True), ("2026-11-27.log", True)]
+)
+def test_a_log_that_is_quiet_for_long_is_told_once_each_time_and_is_no_illness(
+    name: str, has_hint: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = QuietLog(name)
+    told = []
+
+    async def main() -> None:
+        follower = asyncio.create_task(asyncio.Event().wait())
+        health = Health(log, follower)  # type: ignore[arg-type]
+        for log.quiet in (0, LONG - 1, LONG, LONG + 1, 10 * LONG, 0, LONG):
+            health.look()
+            told.append(len(caplog.records))
+            report = health.report()
+            assert (report["quiet"], report["problems"]) == (log.quiet, [])
+        follower.cancel()
+
+    asyncio.run(main())
+    assert told == [0, 0, 1, 1, 1, 1, 2]
+    for record in caplog.records:
+        message = record.getMessage()
+        assert message.startswith(f"nothing has come to {name} for 3600 s")
+        assert ("follow a link" in message) is has_hint
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/logs"])
+def test_the_seconds_without_a_line_begin_anew_with_each_line(tmp_path: Path, path: str) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    with running(tmp_path, log) as server, following(server) as client:
+
+        def quiet() -> int:
+            answer = server.json(path)
+            return int(answer["quiet"] if path == "/healthz" else answer["logs"][0]["quiet"])
+
+        wait_until(lambda: quiet() >= 2, "silence")
+        written = time.monotonic()
+        with log.open("a") as file:
+            file.write("two\n")
+        client.wait_for(2)
+        assert quiet() <= time.monotonic() - written
 
 
 def test_the_loop_s_delay_is_measured() -> None:
