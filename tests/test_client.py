@@ -173,6 +173,7 @@ def answering(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
 OPEN = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 GONE = b"HTTP/1.1 204 No Content\r\n\r\n"
+WAIT = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
 AWAY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -212,7 +213,7 @@ def test_no_proxy_is_asked_for_what_is_on_this_machine(monkeypatch: pytest.Monke
 
 
 def test_it_waits_as_retry_says_and_longer_each_time_that_nobody_is_there() -> None:
-    answers = [OPEN + b"retry: 100\n\n", AWAY, AWAY, OPEN + b"data: a\n\n", AWAY, GONE]
+    answers = [OPEN + b"retry: 100\n\n", AWAY, WAIT, OPEN + b"data: a\n\n", AWAY, GONE]
     with answering(*answers) as (url, _):
         follower = Impatient(url)
         assert [event.data for event in follower] == ["a"]

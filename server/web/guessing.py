@@ -10,7 +10,7 @@ from math import ceil
 from server.web.quota import network_of
 
 FREE = 5
-"""Wrong tokens of an address that cost it a second only; each further one doubles that."""
+"""With so many wrong tokens an address waits for a second; each further one doubles that."""
 
 LONGEST = 30.0
 """Seconds that an address waits at the most until its next token is checked."""
