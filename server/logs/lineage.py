@@ -229,10 +229,19 @@ def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
     if len(firsts) == len(chain):
         is_right = log is None or log.first is None or max(firsts) <= log.first + SLACK
         return sorted(chain, key=_first) if is_right else None
-    if log is None or any(file.is_packed for file in chain):
+    if log is None or (any(file.is_packed for file in chain) and not _are_apart(chain)):
         return None
     is_known = max(file.modified for file in chain) <= log.modified
     return sorted(chain, key=_modified) if is_known else None
+
+
+def _are_apart(chain: Chain) -> bool:
+    """Whether each was last written to, or compressed, at a time of its own.
+
+    Files that are compressed together by a program that does not keep their times are not.
+    """
+    times = sorted(file.modified for file in chain)
+    return all(later - earlier > TICK for earlier, later in pairwise(times))
 
 
 def _first(file: Observed) -> float:

@@ -274,6 +274,7 @@ class Chaos:
             lines = list(BytesIO(self._log.read_bytes()))
             kept = self._random.randint(0, len(lines))
             os.truncate(self._log, sum(map(len, lines[:kept])))
+            self._disk.look(clock(), "cut_back")  # before anything is written
             self.wait(0.5, 0.5)  # a few lines that are written on at once cannot be told apart
 
     def cut_the_front(self) -> None:

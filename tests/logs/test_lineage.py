@@ -82,6 +82,11 @@ ORDERS: dict[str, Case] = {
         ("app.log.4", 9, lines(1)), ("app.log.3", 9, lines(2)), ("app.log.1", 9, lines(3)),
         ("app.log.5.zst", 9, lines(4)), ("app.log.6", 9, lines(5)), (LOG, 9),
     ],
+    "numbers rise beside some that fell, compressed": [
+        ("app.log.5", 1), ("app.log.4", 2), ("app.log.3", 3), ("app.log.3.gz", 4),
+        ("app.log.2.gz", 5), ("app.log.17", 6), ("app.log.18.gz", 7), ("app.log.19", 8),
+        ("app.log.20", 9), ("app.log.1.gz", 10), (LOG, 11),
+    ],
     "an empty file holds no other one up": [
         ("app.log.2", 2, lines(1)), ("app.log-20261122", 3, lines(2)), ("app.log.1", 9, lines(4)),
         ("app.log.3", 10, {"is_empty": True}), (LOG, 11, lines(5)),
