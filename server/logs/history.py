@@ -205,9 +205,26 @@ class History:
             found = found or await self._finder.find_copy(end)
             held = found.file if found else None
             if held is None or position.offset >= held.size or not held.holds(position):
-                return await self._gap(place)
+                return await self._kept(place) or await self._gap(place)
             if not self._follower.follows(held):
                 self._generations.keep(generation, held)
+
+    async def _kept(self, place: Place) -> LogBatch | None:
+        """Lines after `place` that are left of a generation that was cut back, None if none are.
+
+        They stand before the start of the next one, in its file.
+        """
+        change = place.generation.next
+        if change is None or change.end.position.offset <= place.position.offset:
+            return None
+        following, start = change.end
+        is_followed = following is self._follower.end.generation
+        file = self._follower.file if is_followed else self._generations.file_of(following)
+        if file is None and following.end is not None:
+            found = await self._finder.find(following.end)
+            file = found.file if found else None
+        batch = await self._lines(file, place, start) if file else None
+        return Lines(place, batch, Place(place.generation, batch.end)) if batch else None
 
     async def _lines(self, file: File, place: Place, end: Position) -> LineBatch | None:
         """Lines after `place`, None if the file does not hold them."""

@@ -17,6 +17,9 @@ TICK = 500_000_000
 """Nanoseconds between two times of writing that say nothing about the order of rotations: files
 are copied and compressed within this time, in any order."""
 
+PLAIN_TICK = 20_000_000
+"""The same of files that are not compressed, of which one is written to after the other."""
+
 SLACK = 2.0
 """Seconds by which clocks and rounded times may differ."""
 
@@ -182,7 +185,8 @@ def compare(one: Observed, other: Observed) -> int:
         packed, plain = (one, other) if one.is_packed else (other, one)
         if packed.modified >= plain.modified:
             return 0
-    if abs(one.modified - other.modified) > TICK:
+    tick = TICK if one.is_packed or other.is_packed else PLAIN_TICK
+    if abs(one.modified - other.modified) > tick:
         return -1 if one.modified < other.modified else 1
     return 0
 

@@ -1,6 +1,7 @@
 """A log as a feed: what comes from memory, what is left to the file, and what it shares."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.feeds.contract import Batch, Last
+from server.feeds.log import LogFeed
 from server.feeds.recent import OVERHEAD
 from server.logs.generation import LogBatch, Place
 from tests.event_stream import Parsed, Parser
@@ -304,3 +306,36 @@ def test_unknown_ids_count_as_gaps(tmp_path: Path) -> None:
             assert feed.status().counters["gaps"] == 2
 
     run(test)
+
+
+@pytest.mark.parametrize("is_rotated", [False, True])
+def test_what_is_left_of_a_log_that_was_cut_back_is_read_before_the_gap(
+    tmp_path: Path, is_rotated: bool
+) -> None:
+    path = tmp_path / "app.log"
+    lines = [f"line {number} of a log that is read in pieces" for number in range(9000)]
+    path.write_text("".join(f"{line}\n" for line in lines[:8000]))
+
+    async def at_the_end(feed: LogFeed) -> None:
+        while feed.log.end.position.offset != path.stat().st_size:
+            await asyncio.sleep(0.01)
+
+    async def main() -> list[Parsed]:
+        async with feeding(path, memory=1) as feed:
+            await at_the_end(feed)
+            stream = whole(feed)
+            events = await take(stream, 1)
+            assert len(events) < 6000
+            os.truncate(path, sum(len(line) + 1 for line in lines[:7000]))
+            await asyncio.sleep(0.5)  # what is written on at once could not be told apart
+            with path.open("a") as file:
+                file.writelines(f"{line}\n" for line in lines[8000:])
+            await at_the_end(feed)
+            if is_rotated:
+                path.rename(tmp_path / "app.log.1")
+                path.write_text("")
+            return events + await take(stream, 8000 - len(events))
+
+    events = asyncio.run(main())
+    assert data(events) == lines[:7000] + lines[8000:]
+    assert [event.type for event in events if event.type != "message"] == ["gap"]
