@@ -35,7 +35,8 @@ class Observed:
     first, last: the times of its first and last line in seconds; None if they are not known.
         Of a compressed file only the first one is.
     has_writer: whether some process has it open for writing; None if that is not known.
-    is_proven: whether it was watched while it was the log.
+    watched: its number among the files that were watched while they were the log, None if it was
+        not.
     is_empty: whether it holds nothing, so that it proves nothing about the others.
     """
 
@@ -48,8 +49,13 @@ class Observed:
     first: float | None = None
     last: float | None = None
     has_writer: bool | None = None
-    is_proven: bool = False
+    watched: int | None = None
     is_empty: bool = False
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it was the log for sure."""
+        return self.watched is not None
 
     @property
     def is_packed(self) -> bool:
@@ -173,12 +179,14 @@ def _rank(file: Observed) -> tuple[float, tuple[int, ...]]:
 
 
 def compare(one: Observed, other: Observed) -> int:
-    """-1 if `one` is older than `other` by what they hold and when they were written to, 1 if it
-    is younger, 0 if that does not tell.
+    """-1 if `one` is older than `other` as they were watched, by what they hold or when they were
+    written to, 1 if it is younger, 0 if that does not tell.
 
     A compressed file was last written to at the latest when it was compressed, perhaps much
     earlier: only a time before that of a plain file says anything.
     """
+    if one.watched is not None and other.watched is not None and one.watched != other.watched:
+        return -1 if one.watched < other.watched else 1
     if one.first is not None and other.first is not None and one.first != other.first:
         return -1 if one.first < other.first else 1
     if one.is_packed != other.is_packed:

@@ -247,8 +247,9 @@ class Listing:
             if identity not in entries or mark is None:
                 entries[identity] = Entry(path, seen, facts)
         self._recognize(entries)
+        number_of = {identity: number for number, identity in enumerate(self._watched)}
         seen_files = [
-            replace(entry.seen, is_proven=identity in self._watched)
+            replace(entry.seen, watched=number_of.get(identity))
             for identity, entry in entries.items()
         ]
         ordered = as_watched(in_order(seen_files), list(self._watched))

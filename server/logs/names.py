@@ -13,6 +13,9 @@ from typing import NamedTuple
 PACKINGS = (".gz", ".bz2", ".xz", ".zst")
 """What the names of compressed files end with."""
 
+BACKUP = ".backup"
+"""What logrotate(8) appends, behind a date, to a file that has the name of the next one to come."""
+
 _TAI64N = re.compile(r"@([0-9a-f]{16})([0-9a-f]{8})\.[su]")
 _TAI_EPOCH = 2**62 + 10  # TAI64: seconds of TAI since 1970, and TAI was 10 s ahead of UTC then
 
@@ -78,6 +81,9 @@ def mark_of(name: str, log: str) -> Mark | None:
     if log == "current" and (match := _TAI64N.fullmatch(plain)):
         seconds = int(match[1], 16) - _TAI_EPOCH
         return Mark("@#", seconds + int(match[2], 16) / 1e9, (), packing, True)
+    if plain.endswith(BACKUP) and (mark := mark_of(plain.removesuffix(BACKUP), log)):
+        is_dated = mark.date is not None and mark.is_whole and not mark.packing
+        return mark._replace(shape=mark.shape + BACKUP, packing=packing) if is_dated else None
     stem, dot, extension = log.rpartition(".")
     ways = [(log, "")] if not stem else [(log, ""), (stem, dot + extension)]
     for before, after in ways:

@@ -87,6 +87,10 @@ ORDERS: dict[str, Case] = {
         ("app.log.2.gz", 5), ("app.log.17", 6), ("app.log.18.gz", 7), ("app.log.19", 8),
         ("app.log.20", 9), ("app.log.1.gz", 10), (LOG, 11),
     ],
+    "what was watched tells in which direction names count": [
+        ("app.log.26", 1, {"watched": 0}), ("app.log.27", 1, {"watched": 1}),
+        ("app.log.28", 1, {"watched": 2}), ("app.log.29", 1), ("app.log.30", 1), (LOG, 1),
+    ],
     "an empty file holds no other one up": [
         ("app.log.2", 2, lines(1)), ("app.log-20261122", 3, lines(2)), ("app.log.1", 9, lines(4)),
         ("app.log.3", 10, {"is_empty": True}), (LOG, 11, lines(5)),
@@ -135,8 +139,8 @@ NEIGHBOURS = [
     (("app-1.log", 150, lines(120, 150)), False),
     (("app-1.log", 50, {"renamed": 0}), False),  # neither times nor a rename speak for it
     (("app-1.log", 50, {"renamed": 5}), True),
-    (("app-1.log", 300, {"renamed": 0, "is_proven": True}), True),  # it was watched
-    (("app-1.log", 300, {"has_writer": True, "is_proven": True}), True),
+    (("app-1.log", 300, {"renamed": 0, "watched": 0}), True),  # it was watched
+    (("app-1.log", 300, {"has_writer": True, "watched": 0}), True),
     (("app-1.log.gz", 300, lines(40)), True),
     (("app-1.log.gz", 300, lines(140)), False),
     (("app-2026-11-26.log", 300, {"has_writer": True}), False),  # another program's daily log
@@ -156,7 +160,7 @@ def test_a_neighbour_belongs_to_the_log_only_if_more_than_its_name_says_so(
 def test_a_file_that_was_watched_speaks_for_all_that_are_named_in_the_same_way() -> None:
     chain = files([("app-2.log", 1, {"renamed": 0}), ("app-1.log", 2, {"renamed": 0}), (LOG, 3)])
     assert [file.name for file in members(chain)] == [LOG]
-    one_is_proven = [replace(chain[0], is_proven=True), *chain[1:]]
+    one_is_proven = [replace(chain[0], watched=0), *chain[1:]]
     assert len(members(one_is_proven)) == 3
 
 
@@ -191,7 +195,8 @@ observed = st.builds(
     first=st.none() | st.floats(0, 10),
     last=st.none() | st.floats(0, 10),
     has_writer=st.none() | st.booleans(),
-    is_proven=st.booleans(),
+    watched=st.none() | st.integers(0, 9),
+    is_empty=st.booleans(),
 )
 
 

@@ -43,6 +43,7 @@ KNOWN = [
     ("app.log", "app.log-20261127T102030-0300", day(2026, 11, 27, 10, 20, 30), (), "", True),
     ("0.log", "0.log.20261122-101112", day(2026, 11, 22, 10, 11, 12), (), "", True),  # kubelet
     ("app.log", "app.log.27-11-2026", D27, (), "", True),
+    ("app.log", "app.log.1-2026112721.backup", day(2026, 11, 27, 21), (1,), "", True),  # logrotate
     ("current", "@400000006b02308a00000000.s", D22, (), "", True),  # svlogd, multilog
     ("current", "@400000006b02308a00000000.u", D22, (), "", True),
 ]
