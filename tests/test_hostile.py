@@ -369,10 +369,15 @@ def status(connection: socket.socket) -> int:
     return int(match[1]) if match else CLOSED
 
 
+def resident(server: Server) -> float:
+    """The server's memory in MB."""
+    return float(server.proc.memory_info().rss) / 2**20
+
+
 def get_to_rest(server: Server, descriptors: int) -> int:
     """Wait until no more than so many are open; the server's memory then, in MB."""
     wait_until(lambda: server.proc.num_fds() <= descriptors, "descriptors at rest")
-    return int(server.proc.memory_info().rss) // 2**20
+    return round(resident(server))
 
 
 def test_each_request_gets_its_answer_and_leaves_nothing(server: Server) -> None:
@@ -476,3 +481,38 @@ def _has_data(connection: socket.socket) -> bool:
 def test_whatever_is_sent_the_server_withstands_it(server: Server) -> None:
     """The first few of what `python -m tests.fuzz` tries for minutes."""
     fuzz(server, examples=600)
+
+
+MOST_HELD = 0.4
+"""Megabytes for a client that reads nothing, at the most, whatever the lines are."""
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("length", [1, 11, 100, 100_000])
+def test_clients_that_never_read_cost_little_and_hold_up_nobody(
+    tmp_path: Path, length: int
+) -> None:
+    """Three hundred, each at another place; a line has `length` bytes with its newline."""
+    log, clients = tmp_path / "app.log", 300
+    count = max(600, 3_000_000 // max(length, 2))
+    log.write_bytes((b"x" * (length - 1) + b"\n") * count)
+    with running(tmp_path, log) as server, following(server, "/stream-logs?backlog=0") as live:
+        wait_until(live.opened.is_set, "it listens")
+        before, stalled = resident(server), []
+        for number in range(clients):
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", server.port))
+            client.sendall(get(b"/stream-logs?backlog=%d" % (count - number * count // 400)))
+            stalled.append(client)
+        for number in range(50):
+            with log.open("a") as file:
+                file.write(f"live {number}\n")
+            live.wait_for(number + 1)
+        poll = select.poll()
+        for client in stalled:  # each has got as much as it can hold
+            poll.register(client, select.POLLIN)
+        wait_until(lambda: len(poll.poll(0)) == clients, "all are answered")
+        assert (resident(server) - before) / clients < MOST_HELD
+        for client in stalled:
+            client.close()
