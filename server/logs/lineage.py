@@ -280,13 +280,34 @@ def _time_key(file: Observed) -> tuple[float, float, str]:
 
 
 def _merge_by_time(one: Chain, other: Chain) -> Chain:
-    """Two chains in one, the order of each as it was, by what their files hold and their times."""
+    """Two chains in one, the order of each as it was, by what their files hold and their times.
+
+    A file whose first time is not known is no older than the one before it in its chain.
+    """
+    firsts = _firsts(one) | _firsts(other)
+
+    def order(left: Observed, right: Observed) -> int:
+        first, second = firsts[left.identity], firsts[right.identity]
+        are_watched = left.is_proven and right.is_proven
+        if not are_watched and first is not None and second is not None and first != second:
+            return -1 if first < second else 1
+        return compare(left, right) or _compare_times(left, right)
+
     merged: Chain = []
     left, right = list(reversed(one)), list(reversed(other))
     while left and right:
-        order = compare(left[-1], right[-1]) or _compare_times(left[-1], right[-1])
-        merged.append((left if order <= 0 else right).pop())
+        merged.append((left if order(left[-1], right[-1]) <= 0 else right).pop())
     return merged + left[::-1] + right[::-1]
+
+
+def _firsts(chain: Chain) -> dict[tuple[int, int], float | None]:
+    """The first time of each file, or else of the last one before it that has any."""
+    firsts: dict[tuple[int, int], float | None] = {}
+    known = next((file.first for file in chain if file.first is not None), None)
+    for file in chain:
+        known = file.first if file.first is not None else known
+        firsts[file.identity] = known
+    return firsts
 
 
 def _compare_times(one: Observed, other: Observed) -> int:

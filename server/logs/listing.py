@@ -24,6 +24,10 @@ from server.logs.times import first_time, last_time
 OUTDATED = 5.0
 """Seconds for which a look at the directory is good, at the most: files change without it."""
 
+DOUBTFUL = 0.5
+"""The same while files are left out beside a log that has no line with a time yet: the first such
+line may tell that they belong to it."""
+
 SETTLED = 0.05
 """Seconds after which a change of the directory is sure to have changed its time, too."""
 
@@ -157,6 +161,7 @@ class Listing:
         self._lock = threading.Lock()
         self._snapshot = Snapshot([])
         self._valid: tuple[object, float] | None = None
+        self._is_doubtful = False
 
     def target(self) -> Path:
         """The file that the log's path names now, symbolic links followed."""
@@ -182,7 +187,8 @@ class Listing:
         with self._lock:
             target = self.target()
             state, since = self._valid or (None, 0.0)
-            if state == _state(target) and time.monotonic() - since < OUTDATED:
+            good_for = DOUBTFUL if self._is_doubtful else OUTDATED
+            if state == _state(target) and time.monotonic() - since < good_for:
                 return self._snapshot
             self._valid = None
             for _ in range(10):
@@ -253,7 +259,10 @@ class Listing:
             for identity, entry in entries.items()
         ]
         ordered = as_watched(in_order(seen_files), list(self._watched))
-        return Snapshot([entries[seen.identity]._replace(seen=seen) for seen in ordered])
+        snapshot = Snapshot([entries[seen.identity]._replace(seen=seen) for seen in ordered])
+        has_time = snapshot.log is not None and snapshot.log.facts.first is not None
+        self._is_doubtful = len(ordered) < len(entries) and not has_time
+        return snapshot
 
     def _recognize(self, entries: dict[Identity, Entry]) -> None:
         """Find the files that were watched among those that are there now.

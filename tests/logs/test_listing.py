@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.logs.lineage import Observed
-from server.logs.listing import OUTDATED, Entry, Facts, Listing, Snapshot
+from server.logs.listing import DOUBTFUL, OUTDATED, Entry, Facts, Listing, Snapshot
 from server.logs.names import mark_of
 
 
@@ -173,3 +173,21 @@ def test_a_number_counts_only_if_what_is_known_of_the_beginnings_agrees(
 ) -> None:
     found = Snapshot([entry("app.log.1", known)]).index_of_number((1, 7), head)
     assert found == (0 if is_same else None)
+
+
+def test_a_file_left_out_beside_an_empty_log_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renamed within the tick of its last write, it is known by the times in the lines alone."""
+    rotated, log = tmp_path / "app.1.log", tmp_path / "app.log"
+    rotated.write_text("2026-11-27T10:00:00Z one\n")
+    written = rotated.stat().st_ctime + 10
+    os.utime(rotated, (written, written))  # not renamed since it was written to
+    log.write_text("")
+    os.utime(tmp_path, (1e9, 1e9))  # the directory does not change any more
+    listing, now = Listing(log), 1000.0
+    monkeypatch.setattr("server.logs.listing.time.monotonic", lambda: now)
+    assert names(listing) == ["app.log"]
+    log.write_text("2026-11-27T10:00:01Z two\n")
+    now += DOUBTFUL
+    assert names(listing) == ["app.1.log", "app.log"]
