@@ -112,11 +112,13 @@ def gap(start: str, place: Place, why: str, lost: int | None = None) -> dict[str
 def transition(finished: Generation, following: Place, name: str, why: str = "") -> Change:
     """Let `following` come after a finished generation, and say so by `name`.
 
-    With `why`, it is a gap: it cannot be told that nothing stood in between.
+    With `why`, it is a gap: it cannot be told that nothing stood in between. A client that comes
+    back after that, and before the first line, is told of the gap again rather than sent all that
+    there is.
     """
     assert finished.end is not None
     start = Place(finished, finished.end)
-    if not why:
+    if following.generation.preceding is None or not why:
         following.generation.preceding = start.id
     details = gap(start.id, following, why) if why else {"from": start.id}
     finished.next = Change(start, following, "gap" if why else name, details)
