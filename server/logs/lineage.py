@@ -70,11 +70,8 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     """The files that belong to the log, oldest first, the log itself last."""
     belonging = members(files)
     chains: dict[tuple[str, str], Chain] = defaultdict(list)
-    empty: Chain = []
     for file in sorted(belonging, key=lambda file: file.name):
-        if file.mark and file.is_empty:
-            empty.append(file)
-        elif file.mark:
+        if file.mark:
             chains[file.mark.shape, file.mark.packing].append(file)
     by_shape: dict[str, list[Chain]] = defaultdict(list)
     for (shape, _), chain in sorted(chains.items()):
@@ -82,7 +79,7 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     log = next((file for file in belonging if file.mark is None), None)
     merged = [_order_shape(of_shape, log) for of_shape in by_shape.values()]
     nothing: Chain = []
-    rotated = _insert_empty(empty, reduce(_merge_by_time, merged, nothing))
+    rotated = reduce(_merge_by_time, merged, nothing)
     return rotated + [file for file in belonging if file.mark is None]
 
 
@@ -228,8 +225,9 @@ def _order_chain(chain: Chain, log: Observed | None) -> Chain:
     wrong, known = _contradictions(first)
     if wrong * 2 > known:
         wrong, first = min((wrong, first), (_contradictions(second)[0], second), key=_by_count)
-    if wrong and (by_time := _by_trusted_times(first, log)):
-        return by_time
+    filled = [file for file in first if not file.is_empty]
+    if wrong and filled and (by_time := _by_trusted_times(filled, log)):
+        return _insert(by_time, [file for file in first if file.is_empty])
     if wrong * 3 > known:
         return sorted(chain, key=_time_key)
     return first
@@ -317,12 +315,15 @@ def _compare_times(one: Observed, other: Observed) -> int:
     return -1 if one.name < other.name else 1
 
 
-def _insert_empty(empty: Chain, others: Chain) -> Chain:
-    """All files, each that holds nothing before the first one that was written to later."""
+def _insert(chain: Chain, empty: Chain) -> Chain:
+    """All files: each that holds nothing stands before the first that was surely written to later.
+
+    Of a compressed file that is not known.
+    """
     merged: Chain = []
     left = sorted(empty, key=_modified, reverse=True)
-    for file in others:
-        while left and left[-1].modified < file.modified:
+    for file in chain:
+        while left and not file.is_packed and left[-1].modified < file.modified:
             merged.append(left.pop())
         merged.append(file)
     return merged + left[::-1]

@@ -296,6 +296,8 @@ class Listing:
         if facts and not is_doubtful:
             return facts, None
         file = (PackedFile if is_packed else File).open(path)
+        if file.identity != version[0]:
+            raise OSError(errno.EAGAIN, "another file has its name by now", str(path))
         if facts is None:
             facts = _facts_of(file)
             self._facts[version] = facts

@@ -91,6 +91,9 @@ ORDERS: dict[str, Case] = {
         ("app.log.26", 1, {"watched": 0}), ("app.log.27", 1, {"watched": 1}),
         ("app.log.28", 1, {"watched": 2}), ("app.log.29", 1), ("app.log.30", 1), (LOG, 1),
     ],
+    "an empty file beside one that was compressed after it was made": [
+        ("app.log.3.gz", 20), ("app.log.2.gz", 20), ("app.log.1", 10, {"is_empty": True}), (LOG, 30)
+    ],
     "a file that begins with a hole holds no other one up": [
         ("app.log.2.gz", 20, lines(1)), ("app.log.1.gz", 21), ("app-2026-11-27.1.log", 5, lines(3)),
         (LOG, 22, lines(4)),

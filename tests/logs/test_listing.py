@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from server.logs.files import File
 from server.logs.lineage import Observed
 from server.logs.listing import DOUBTFUL, OUTDATED, Entry, Facts, Listing, Snapshot
 from server.logs.names import mark_of
@@ -191,3 +192,23 @@ def test_a_file_left_out_beside_an_empty_log_is_looked_at_again(
     log.write_text("2026-11-27T10:00:01Z two\n")
     now += DOUBTFUL
     assert names(listing) == ["app.1.log", "app.log"]
+
+
+def test_what_one_file_holds_is_never_told_of_another_that_takes_its_name_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "app.log.1", "app.log")
+    listing, open_file = Listing(tmp_path / "app.log"), File.open
+
+    def rotate_and_open(path: Path) -> File:
+        monkeypatch.undo()
+        (tmp_path / "app.log.1").rename(tmp_path / "app.log.2")
+        (tmp_path / "app.log").rename(tmp_path / "app.log.1")
+        (tmp_path / "app.log").write_text("a new file\n")
+        return open_file(path)
+
+    monkeypatch.setattr(File, "open", rotate_and_open)
+    with pytest.raises(OSError, match="another file has its name by now"):
+        listing.look()
+    heads = [entry.facts.head for entry in listing.look().entries]
+    assert heads == [b"app.log.1\n", b"app.log\n", b"a new file\n"]
