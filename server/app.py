@@ -181,10 +181,26 @@ async def run(
     settings = replace(settings, port=port)
     access = Access(settings)
     context = Context(settings, access, quota)
-    reloading = Reloading(settings, tls, (hide, access.use_token))
+
+    def use_token(token: str) -> None:
+        hide(token)
+        access.use_token(token)
+
     _collect_garbage_seldom()
     async with source.followed() as following:
         delay, health = LoopDelay(), Health(source.feed, following)
+        server = BoundedServer(
+            make_app(context, source.feed, health, delay),
+            ssl_options=tls,
+            idle_connection_timeout=HEADER_TIMEOUT,
+            body_timeout=HEADER_TIMEOUT,
+            max_header_size=MAX_HEADER,
+            max_body_size=MAX_BODY,
+            max_buffer_size=2 * MAX_HEADER,
+        )
+        server.most_waiting = waiting
+        server.dead_after = settings.keep_alive * DEAD_AFTER
+        reloading = Reloading(settings, server.use_certificate, use_token)
         background = [
             asyncio.create_task(supervise(name, make))
             for name, make in (
@@ -199,17 +215,6 @@ async def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, reloading.request)
-        server = BoundedServer(
-            make_app(context, source.feed, health, delay),
-            ssl_options=tls,
-            idle_connection_timeout=HEADER_TIMEOUT,
-            body_timeout=HEADER_TIMEOUT,
-            max_header_size=MAX_HEADER,
-            max_body_size=MAX_BODY,
-            max_buffer_size=2 * MAX_HEADER,
-        )
-        server.most_waiting = waiting
-        server.dead_after = settings.keep_alive * DEAD_AFTER
         server.add_sockets(sockets)
         scheme = "https" if tls else "http"
         url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}"

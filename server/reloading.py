@@ -1,16 +1,16 @@
-"""What the server reads anew at SIGHUP while streams go on: its certificate and its token."""
+"""SIGHUP: the server reads its certificate and its token again, while streams go on."""
 
 import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
 from server.errors import StartError
 from server.service import notify
 from server.settings import Settings
-from server.tls import renew
+from server.tls import tls_context
 from server.web.access import read_token
 
 _log = logging.getLogger(__name__)
@@ -19,21 +19,20 @@ _Result = TypeVar("_Result")
 
 
 class Reloading:
-    """Reads them when it is requested; what cannot be used is logged and changes nothing.
+    """Reads the files when it is requested; what cannot be used is logged and changes nothing.
 
-    tls: what holds the certificate, None without TLS.
-    takers: called with the new token, in their order.
+    use_certificate, use_token: called with what was read.
     """
 
     def __init__(
         self,
         settings: Settings,
-        tls: ssl.SSLContext | None,
-        takers: Iterable[Callable[[str], object]],
+        use_certificate: Callable[[ssl.SSLContext], None],
+        use_token: Callable[[str], None],
     ) -> None:
         self._settings = settings
-        self._tls = tls
-        self._takers = list(takers)
+        self._use_certificate = use_certificate
+        self._use_token = use_token
         self._requested = asyncio.Event()
 
     def request(self) -> None:
@@ -52,15 +51,16 @@ class Reloading:
                 notify("READY=1")
 
     async def _reload(self) -> None:
-        settings, tls = self._settings, self._tls
-        if tls:
-            await self._try(f"--certfile {settings.certfile}", lambda: renew(tls, settings))
+        settings = self._settings
+        if settings.certfile:
+            tls = await self._try(f"--certfile {settings.certfile}", lambda: tls_context(settings))
+            if tls:
+                self._use_certificate(tls)
         if path := settings.token_file:
             token = await self._try(f"--token-file {path}", lambda: read_token(path))
-            if token is not None:
-                for take in self._takers:
-                    take(token)
-        if not (tls or path):
+            if token:
+                self._use_token(token)
+        if not (settings.certfile or path):
             _log.info("SIGHUP: no --certfile and no --token-file is given, so nothing is read")
 
     async def _try(self, name: str, read: Callable[[], _Result]) -> _Result | None:

@@ -1,4 +1,4 @@
-"""What the server shows to clients that speak TLS: its certificate."""
+"""The certificate by which clients that speak TLS know the server."""
 
 import ssl
 
@@ -13,28 +13,14 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
             raise StartError("--keyfile is given without --certfile: give both")
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    _load(context, settings)
-    return context
-
-
-def renew(context: ssl.SSLContext, settings: Settings) -> None:
-    """Load the certificate and its key anew, for connections that are made from now on.
-
-    Raises StartError, and leaves the context as it was, if they cannot be used.
-    """
-    _load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), settings)
-    _load(context, settings)
-
-
-def _load(context: ssl.SSLContext, settings: Settings) -> None:
-    for option, path in (("--certfile", settings.certfile), ("--keyfile", settings.keyfile)):
-        if path and not path.is_file():
-            raise StartError(f"{option} {path}: there is no such file")
-    assert settings.certfile
     try:
+        for option, path in (("--certfile", settings.certfile), ("--keyfile", settings.keyfile)):
+            if path and not path.is_file():
+                raise StartError(f"{option} {path}: there is no such file")
         context.load_cert_chain(settings.certfile, settings.keyfile, lambda: "")
     except (OSError, ValueError) as error:
         raise StartError(
             f"--certfile {settings.certfile} and its key cannot be used ({error}): "
             "give a PEM certificate and the unencrypted private key that belongs to it"
         ) from None
+    return context

@@ -2,6 +2,7 @@
 
 import http.client
 import signal
+import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import Client, Server, running, wait_until
+from tests.running import PATIENCE, Client, Server, running, wait_until
 
 OLD, NEW = "old-token", "new-token"
 
@@ -31,6 +32,13 @@ def make_certificate(directory: Path) -> None:
     subprocess.run(command.split(), cwd=directory, check=True, capture_output=True)
 
 
+def new_certificate_with_the_old_key(directory: Path) -> None:
+    """As when the files are read before both were renewed."""
+    key = (directory / "key.pem").read_bytes()
+    make_certificate(directory)
+    (directory / "key.pem").write_bytes(key)
+
+
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Server]:
     """A server with a certificate and a token's file, and a log of one line."""
@@ -42,19 +50,23 @@ def guarded(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
+def ask(server: Server, path: str, **headers: str) -> http.client.HTTPResponse:
+    context = ssl._create_unverified_context()
+    address = f"127.0.0.1:{server.port}"
+    connection = http.client.HTTPSConnection(address, timeout=60, context=context)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
 def shown_by(server: Server) -> str:
     return ssl.get_server_certificate(("127.0.0.1", server.port)).strip()
 
 
 def status(server: Server, token: str) -> int:
-    context = ssl._create_unverified_context()
-    connection = http.client.HTTPSConnection(
-        f"127.0.0.1:{server.port}", timeout=60, context=context
-    )
-    connection.request("GET", "/logs", headers={"Authorization": f"Bearer {token}"})
-    code = connection.getresponse().status
-    connection.close()
-    return code
+    return ask(server, "/logs", Authorization=f"Bearer {token}").status
 
 
 def hang_up(server: Server, said: str) -> None:
@@ -97,11 +109,36 @@ def test_a_token_is_not_logged_after_it_was_replaced(guarded: Server, tmp_path: 
     assert NEW not in guarded.errors()
 
 
+def test_a_cookie_of_the_former_token_is_void(guarded: Server, tmp_path: Path) -> None:
+    given = ask(guarded, f"/?token={OLD}", Accept="text/html").headers["Set-Cookie"]
+    cookie = given.partition(";")[0]
+    assert ask(guarded, "/logs", Cookie=cookie).status == 200
+    (tmp_path / "token").write_text(NEW)
+    hang_up(guarded, "token was read again")
+    assert ask(guarded, "/logs", Cookie=cookie).status == 401
+
+
+def test_systemd_is_told_when_the_reading_begins_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    (tmp_path / "token").write_text(OLD)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(tmp_path / "notify"))
+        channel.settimeout(PATIENCE)
+        env = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        arguments = ["--token-file", "token", tmp_path / "app.log"]
+        with running(tmp_path, *arguments, env=env) as server:
+            assert channel.recv(4096).startswith(b"READY=1\n")
+            server.process.send_signal(signal.SIGHUP)
+            assert channel.recv(4096).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            assert channel.recv(4096) == b"READY=1"
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (lambda path: (path / "cert.pem").unlink(), "--certfile cert.pem: there is no such file"),
         (lambda path: (path / "key.pem").write_text("no key"), "--certfile cert.pem and its key"),
+        (new_certificate_with_the_old_key, "--certfile cert.pem and its key cannot be used"),
         (lambda path: (path / "token").unlink(), "--token-file token cannot be read"),
         (lambda path: (path / "token").write_text("\n"), "--token-file token has no token"),
     ],

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 import time
 from typing import Any, cast
 
@@ -98,6 +99,10 @@ class BoundedServer(HTTPServer):
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         super().initialize(*args, **kwargs)
         self._waiting: dict[IOStream, None] = {}  # the longest first
+
+    def use_certificate(self, tls: ssl.SSLContext) -> None:
+        """Show another certificate to those who connect from now on."""
+        self.ssl_options = tls
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         drop_dead_peer(stream.socket, self.dead_after)
