@@ -1,4 +1,4 @@
-"""Which day a log is named for: nothing comes to it when that day is over."""
+"""Finds the day in a log's name. The log gets no more lines when that day is over."""
 
 import re
 from datetime import UTC, date, datetime
@@ -7,7 +7,7 @@ _YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})([._-]?)(\d\d)\2(\d\d)(?!\d)", re.ASCII
 _DAY_FIRST = re.compile(r"(?<!\d)(\d\d)([._-])(\d\d)\2(\d{4})(?!\d)", re.ASCII)
 
 ADVICE = "follow a link that leads to each day's file in turn, or a name without the date"
-"""What to do about a log that is named for a day."""
+"""The advice that the server gives to people whose log is named for a day."""
 
 
 def day_of(name: str) -> date | None:

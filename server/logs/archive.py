@@ -163,7 +163,7 @@ class Archive:
                     return FoundFile(file, START, trace_of(file, snapshot))
         return None
 
-    # --- by place ---------------------------------------------------------------------
+    # --- the files beside the log ---------------------------------------------------
 
     def count(self) -> int:
         """How many files there are."""

@@ -1,8 +1,8 @@
 """Finds the file that holds a position without one client's search holding up another's.
 
-What stands in plain files is found at once. Searches that need a compressed file wait for each
-other by file: it is unpacked once for all who want it, and no other file comes in between. Searches
-after what is in no file as it was are few at a time.
+A search in plain files waits for no other search. A search that needs a compressed file waits for
+its turn: the file is unpacked once for all clients that want it, before the next file. Few searches
+run at a time for positions that no file holds as they were.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Finder:
         return await wanted.found
 
     async def _find_all(self, head: int) -> None:
-        """Find what is wanted of the files that begin so. Who comes later gets another turn."""
+        """Find all positions whose files begin so. A client that comes later gets another turn."""
         async with self._slots:
             group = self._wanted.pop(head)
             try:

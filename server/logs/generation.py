@@ -118,7 +118,7 @@ def transition(finished: Generation, following: Place, name: str, why: str = "")
     """
     assert finished.end is not None
     start = Place(finished, finished.end)
-    if following.generation.preceding is None or not why:
+    if not why or following.generation.preceding is None:
         following.generation.preceding = start.id
     details = gap(start.id, following, why) if why else {"from": start.id}
     finished.next = Change(start, following, "gap" if why else name, details)

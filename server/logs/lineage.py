@@ -83,16 +83,15 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     return rotated + [file for file in belonging if file.mark is None]
 
 
-def as_watched(files: Sequence[Observed], watched: Sequence[tuple[int, int]]) -> list[Observed]:
-    """The same files, those that were followed one after the other in the order of that.
+def as_watched(files: Sequence[Observed]) -> list[Observed]:
+    """The same files, those that were watched in the order in which they were.
 
-    `watched` has their identities, oldest first. The log itself stays the last.
+    The log itself stays the last.
     """
-    order = {identity: number for number, identity in enumerate(watched)}
-    places = [place for place, file in enumerate(files) if file.identity in order and file.mark]
-    followed = sorted((files[place] for place in places), key=lambda file: order[file.identity])
+    places = [place for place, file in enumerate(files) if file.is_proven and file.mark]
+    watched = sorted((files[place] for place in places), key=_watched)
     result = list(files)
-    for place, file in zip(places, followed, strict=True):
+    for place, file in zip(places, watched, strict=True):
         result[place] = file
     return result
 
@@ -252,6 +251,10 @@ def _are_apart(chain: Chain) -> bool:
     """
     times = sorted(file.modified for file in chain)
     return all(later - earlier > TICK for earlier, later in pairwise(times))
+
+
+def _watched(file: Observed) -> int:
+    return file.watched or 0
 
 
 def _first(file: Observed) -> float:

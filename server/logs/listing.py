@@ -258,7 +258,7 @@ class Listing:
             replace(entry.seen, watched=number_of.get(identity))
             for identity, entry in entries.items()
         ]
-        ordered = as_watched(in_order(seen_files), list(self._watched))
+        ordered = as_watched(in_order(seen_files))
         snapshot = Snapshot([entries[seen.identity]._replace(seen=seen) for seen in ordered])
         has_time = snapshot.log is not None and snapshot.log.facts.first is not None
         self._is_doubtful = len(ordered) < len(entries) and not has_time

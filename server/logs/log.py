@@ -115,8 +115,8 @@ class Log:
             self._generations.drop_idle()
 
     async def describe(self) -> dict[str, object]:
-        """What this log is: its name, size in bytes, number of files, where it ends, and for how
-        many seconds nothing has come.
+        """Describe the log: its name, its size in bytes, the number of its files, where it ends,
+        and the seconds since the last line came.
         """
         generations = await run_in(self.threads.searchers, self._archive.count)
         return {

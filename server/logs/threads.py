@@ -29,11 +29,11 @@ class Threads:
         self.readers = ThreadPoolExecutor(readers, "read")
         """For clients that read back."""
         self.searchers = ThreadPoolExecutor(searchers, "search")
-        """For looks at all files, of which none is unpacked, or only one that begins a stream."""
+        """For what looks at all files and unpacks one of them at the most."""
         self.unpackers = ThreadPoolExecutor(searchers, "unpack")
         """For searches in compressed files."""
         self.guessers = ThreadPoolExecutor(1, "guess")
-        """For searches after what is in no file as it was. Anyone may ask for that, in crowds."""
+        """For positions that no file holds as they were. Crowds of clients may ask for such."""
         self._all = self.follower, self.readers, self.searchers, self.unpackers, self.guessers
 
     def stop(self) -> None:

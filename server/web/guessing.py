@@ -24,7 +24,7 @@ Who waits for that guesses more slowly than who goes on.
 MOST_ADDRESSES = 4096
 """Addresses of which wrong tokens are remembered; those whose last one is oldest go first."""
 
-_MOST_KNOWN = 4
+_MOST_KNOWN = 4  # wrong tokens of an address that are remembered
 
 
 class TooSoonError(Exception):

@@ -327,7 +327,7 @@ def test_what_is_left_of_a_log_that_was_cut_back_is_read_before_the_gap(
             events = await take(stream, 1)
             assert len(events) < 6000
             os.truncate(path, sum(len(line) + 1 for line in lines[:7000]))
-            await asyncio.sleep(0.5)  # what is written on at once could not be told apart
+            await at_the_end(feed)  # what is written on at once could not be told apart
             with path.open("a") as file:
                 file.writelines(f"{line}\n" for line in lines[8000:])
             await at_the_end(feed)

@@ -13,6 +13,7 @@ from server.logs.finder import AT_ONCE, MOST_GUESSES, Finder, TooManyError
 from server.logs.position import Position
 from server.logs.search import Search
 from server.logs.threads import Threads
+from tests.running import PATIENCE
 
 PLAIN = 0
 """The beginning of the only file that need not be unpacked."""
@@ -24,6 +25,8 @@ class BlockedSearch(Search):
     def __init__(self, archive: Archive) -> None:
         super().__init__(archive)
         self.go_on = threading.Event()
+        self.asked: list[Position] = []
+        """Positions that need unpacking and were asked for."""
         self.unpacked: list[int] = []
         """How the files begin that were unpacked, in that order."""
 
@@ -33,6 +36,7 @@ class BlockedSearch(Search):
         if position.head == PLAIN:
             return None
         if not may_unpack:
+            self.asked.append(position)
             raise UnpackingNeededError
         self.go_on.wait()
         self.unpacked.append(position.head)
@@ -57,10 +61,11 @@ def threads() -> Iterator[Threads]:
     threads.stop()
 
 
-async def until_asked() -> None:
-    """Let all tasks come as far as they can without a thread's result."""
-    for _ in range(50):
-        await asyncio.sleep(0.002)
+async def until_asked(search: BlockedSearch, count: int) -> None:
+    """Wait until so many positions that need unpacking were asked for."""
+    async with asyncio.timeout(PATIENCE):
+        while len(search.asked) < count:
+            await asyncio.sleep(0.001)
 
 
 def test_what_is_in_a_plain_file_waits_for_nobody(search: BlockedSearch, threads: Threads) -> None:
@@ -68,7 +73,7 @@ def test_what_is_in_a_plain_file_waits_for_nobody(search: BlockedSearch, threads
         finder = Finder(search, threads)
         others = [asyncio.create_task(finder.find(Position(2000, n, n))) for n in range(1, 201)]
         others += [asyncio.create_task(finder.find_elsewhere(Position(9, n, n))) for n in range(9)]
-        await until_asked()
+        await until_asked(search, 200)
         assert await finder.find(Position(2000, PLAIN, 1)) is None
         assert not any(task.done() for task in others)
         search.go_on.set()
@@ -84,7 +89,7 @@ def test_what_is_wanted_of_one_file_is_found_in_one_turn(
         finder = Finder(search, threads)
         wanted = [Position(2000, 1 + n % 8, n) for n in range(200)]
         tasks = [asyncio.create_task(finder.find(position)) for position in wanted]
-        await until_asked()
+        await until_asked(search, len(wanted))
         search.go_on.set()
         await asyncio.gather(*tasks)
 
@@ -101,10 +106,10 @@ def test_a_client_that_leaves_takes_no_other_with_it(
     async def main() -> None:
         finder = Finder(search, threads)
         tasks = [asyncio.create_task(finder.find(Position(2000, 1, n))) for n in range(10)]
-        await until_asked()
+        await until_asked(search, len(tasks))
         tasks[0].cancel()
         tasks[5].cancel()
-        await until_asked()
+        await asyncio.wait({tasks[0], tasks[5]})
         search.go_on.set()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         cancelled = [isinstance(result, asyncio.CancelledError) for result in results]
@@ -120,7 +125,7 @@ def test_few_guesses_are_made_at_a_time(search: BlockedSearch, threads: Threads)
             asyncio.create_task(finder.find_elsewhere(Position(9, n, n)))
             for n in range(MOST_GUESSES)
         ]
-        await until_asked()
+        await asyncio.sleep(0)  # each begins
         with pytest.raises(TooManyError):
             await finder.find_elsewhere(Position(9, 0, 0))
         search.go_on.set()

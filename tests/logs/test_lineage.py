@@ -174,9 +174,8 @@ def test_a_file_that_was_watched_speaks_for_all_that_are_named_in_the_same_way()
 def test_what_was_watched_decides_before_everything_else() -> None:
     seen = in_order(files([("app.log.2", 1), ("app.log.1", 2), ("app.log.3", 0), (LOG, 3)]))
     assert [file.name for file in seen] == ["app.log.3", "app.log.2", "app.log.1", LOG]
-    named = {file.name: file.identity for file in seen}
-    watched = [named["app.log.1"], named["app.log.3"], (9, 9), named[LOG]]
-    ordered = as_watched(seen, watched)
+    watched = {"app.log.1": 0, "app.log.3": 1, LOG: 3}
+    ordered = as_watched([replace(file, watched=watched.get(file.name)) for file in seen])
     assert [file.name for file in ordered] == ["app.log.1", "app.log.2", "app.log.3", LOG]
 
 
