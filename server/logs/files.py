@@ -1,12 +1,8 @@
 """The files of a log as they are read: opened once, plain or compressed."""
 
-import bz2
 import errno
 import fcntl
-import gzip
-import importlib
 import logging
-import lzma
 import os
 import signal
 import stat
@@ -16,8 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
+from server.logs.compression import Pieces, pieces
 from server.logs.position import HEAD, Position, Read
 
 Identity = tuple[int, int]
@@ -31,6 +28,12 @@ QUIET_WRITER = 10.0
 
 _PIECE = 1024 * 1024
 """Bytes that are unpacked at a time."""
+
+_PACKED_PIECE = 256 * 1024
+"""Bytes of a compressed file that are taken at a time."""
+
+_FIRST_PIECE = 8 * 1024
+"""The same where only the beginning is wanted."""
 
 _F_SETSIG = 10  # fcntl(2); Python has no name for it
 
@@ -177,8 +180,11 @@ class PackedFile(File):
     def head(self) -> bytes:
         """The first HEAD bytes of what it holds; none of a damaged file."""
         try:
-            with self._unpacked() as unpacked:
-                return unpacked.read(HEAD)
+            with self._unpacked(_FIRST_PIECE) as unpacked:
+                head = b""
+                while data := unpacked.read(HEAD - len(head)):
+                    head += data
+                return head
         except Exception as error:
             _raise_unless_damaged(error)
             return b""
@@ -191,7 +197,7 @@ class PackedFile(File):
         """
         with _temporary_file() as file:
             try:
-                with self._unpacked() as unpacked:
+                with self._unpacked(_PACKED_PIECE) as unpacked:
                     while data := unpacked.read(_PIECE):
                         if stopped.is_set():
                             raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
@@ -210,11 +216,10 @@ class PackedFile(File):
             return File(os.dup(file.fileno()), self.path, self.identity)
 
     @contextmanager
-    def _unpacked(self) -> Iterator[IO[bytes]]:
+    def _unpacked(self, piece: int) -> Iterator[Pieces]:
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
             file.seek(0)
-            with _UNPACKERS[self.path.suffix](file) as unpacked:
-                yield unpacked
+            yield pieces(file, self.path.suffix, piece)
 
 
 def _temporary_file() -> IO[bytes]:
@@ -232,15 +237,3 @@ def _raise_unless_damaged(error: Exception) -> None:
     """
     if isinstance(error, OSError) and error.errno is not None:
         raise error
-
-
-def _open_zst(file: IO[bytes]) -> IO[bytes]:
-    return importlib.import_module("zstandard").open(file)  # type: ignore[no-any-return]
-
-
-_UNPACKERS: dict[str, Callable[[IO[bytes]], Any]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-    ".zst": _open_zst,
-}
