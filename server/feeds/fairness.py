@@ -1,8 +1,8 @@
-"""A queue for clients that have much to read: a few of them in each round of the event loop.
+"""A queue for clients that have something to read: a few of them in each round of the event loop.
 
 The event loop runs all that is ready before it looks for anything new. A thousand clients that
 all send as much as they can in one round would hold up everyone else: those who connect, and
-those who only want one line.
+those who only want one line. Who wants only what is new does not wait for those who are behind.
 """
 
 import asyncio
@@ -24,24 +24,32 @@ def next_admitted(admitted: int, took: float) -> int:
 
 
 class FairQueue:
-    """Lets few go on at a time, and fewer the longer they take."""
+    """Lets few go on at a time, and fewer the longer they take.
+
+    It begins with one of them, since nobody knows yet how long they take. In each round somebody
+    who is behind goes on, too.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._near: deque[asyncio.Future[None]] = deque()
+        self._behind: deque[asyncio.Future[None]] = deque()
         self._clock = clock
-        self._admitted = MOST_ADMITTED
+        self._admitted = 1
         self._began: float | None = None
 
-    def add(self, waiter: asyncio.Future[None]) -> None:
-        """Let `waiter` be done when its turn has come: in the next round at the earliest."""
-        if not self._queue:
-            waiter.get_loop().call_soon(self._admit)
-        self._queue.append(waiter)
+    def add(self, waiter: asyncio.Future[None], *, is_near: bool = False) -> None:
+        """Let `waiter` be done when its turn has come: in the next round at the earliest.
 
-    async def wait(self) -> None:
+        `is_near` says that it has only little to read, up to the live end.
+        """
+        if not self._near and not self._behind:
+            waiter.get_loop().call_soon(self._admit)
+        (self._near if is_near else self._behind).append(waiter)
+
+    async def wait(self, *, is_near: bool = False) -> None:
         """Wait until those before have gone on."""
         waiter = asyncio.get_running_loop().create_future()
-        self.add(waiter)
+        self.add(waiter, is_near=is_near)
         await waiter
 
     def _admit(self) -> None:
@@ -49,11 +57,14 @@ class FairQueue:
         if self._began is not None:
             self._admitted = next_admitted(self._admitted, now - self._began)
         self._began = now
-        for _ in range(min(self._admitted, len(self._queue))):
-            waiter = self._queue.popleft()
-            if not waiter.done():  # cancelled: its client has left
-                waiter.set_result(None)
-        if self._queue:
+        near = min(self._admitted, len(self._near))
+        behind = min(max(1, self._admitted - near), len(self._behind))
+        for queue, count in ((self._near, near), (self._behind, behind)):
+            for _ in range(count):
+                waiter = queue.popleft()
+                if not waiter.done():  # cancelled: its client has left
+                    waiter.set_result(None)
+        if self._near or self._behind:
             asyncio.get_running_loop().call_soon(self._admit)
         else:
-            self._began = None
+            self._began, self._admitted = None, 1

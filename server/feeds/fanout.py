@@ -92,7 +92,7 @@ class Fanout:
                 waiter.place = news.end
                 waiter.events += news.events
             else:
-                self._queue.add(waiter.more)
+                self._queue.add(waiter.more, is_near=news is not None)
                 waiter.more = None
             if time.monotonic() > until:
                 return False

@@ -143,12 +143,16 @@ class LogFeed:
     async def read(self, place: Place) -> Block:
         """See `Feed.read`."""
         assert isinstance(place, LogPlace)
-        if self.is_live(place):
-            waiter = Waiter(place, None)
-            while self.is_live(place):
-                await self._fanout.wait(waiter)
-        else:
-            await self._queue.wait()
+        return await self.read_for(Waiter(place, None))
+
+    async def read_for(self, waiter: Waiter) -> Block:
+        """What follows the place of `waiter`, when it is its turn to read that."""
+        if not self.is_live(waiter.place):
+            await self._queue.wait(is_near=self._news(waiter.place) is not None)
+        while self.is_live(waiter.place):
+            await self._fanout.wait(waiter)
+        place = waiter.place
+        assert isinstance(place, LogPlace)
         return self.recent.read(place) or await self._readings.get(place)
 
     async def _read_back(self, place: LogPlace) -> Block:
@@ -161,26 +165,23 @@ class LogFeed:
     def subscribe(self, place: Place, push: Push | None = None) -> "LogSubscription":
         """See `Feed.subscribe`."""
         assert isinstance(place, LogPlace)
-        return LogSubscription(self, self._fanout, place, push)
+        return LogSubscription(self, place, push)
 
 
 class LogSubscription(Waiter):
     """One client's way through a log: pushed to while it has caught up, else it reads."""
 
-    __slots__ = ("_fanout", "_feed")
+    __slots__ = ("_feed",)
 
-    def __init__(self, feed: LogFeed, fanout: Fanout, place: LogPlace, push: Push | None) -> None:
+    def __init__(self, feed: LogFeed, place: LogPlace, push: Push | None) -> None:
         super().__init__(place, push)
         self._feed = feed
-        self._fanout = fanout
 
     def __aiter__(self) -> AsyncIterator[Block]:
         return self
 
     async def __anext__(self) -> Block:
-        while self._feed.is_live(self.place):
-            await self._fanout.wait(self)
-        batch = await self._feed.read(self.place)
+        batch = await self._feed.read_for(self)
         self.place = batch.end
         self.events += batch.events
         return batch

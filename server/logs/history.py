@@ -19,6 +19,9 @@ from server.logs.threads import Threads, run_in
 PIECE = 128 * 1024
 """Bytes of the log that are read at a time."""
 
+FEW = 1000
+"""Lines before the live end to which a client goes back without waiting for those who want more."""
+
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -61,6 +64,9 @@ class History:
 
     async def oldest(self) -> Place:
         """The oldest line there is. Raises GoneError if older ones cannot be read."""
+        return await self.find(START)
+
+    async def _oldest(self) -> Place:
         follower = self._follower
         while True:
             generation, followed = follower.end.generation, follower.file
@@ -84,7 +90,8 @@ class History:
         def find() -> Position | None:
             return file.position(lines_before(file.read, place.position.offset, lines))
 
-        position = await run_in(self._threads.readers, find)
+        threads = self._threads
+        position = await run_in(threads.counters if lines > FEW else threads.readers, find)
         return await self._with_id(Place(place.generation, position) if position else place)
 
     async def find(self, position: Position) -> Place:
@@ -92,11 +99,10 @@ class History:
 
         All who ask for one position at the same time share a search.
         """
-        if position == START:
-            return await self.oldest()
         task = self._finding.get(position)
         if task is None:
-            task = self._finding[position] = asyncio.ensure_future(self._find(position))
+            search = self._find(position) if position != START else self._oldest()
+            task = self._finding[position] = asyncio.ensure_future(search)
             task.add_done_callback(lambda task: self._is_found(position, task))
         return await asyncio.shield(task)
 

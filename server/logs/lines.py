@@ -18,6 +18,10 @@ or made longer by truncate(2).
 """
 
 _BLOCK = 128 * 1024
+"""Bytes that are looked at when going back over lines. Each further block is twice as large..."""
+
+_LARGEST_BLOCK = 1024 * 1024
+"""...up to this: after each block a thread has to wait for the others."""
 
 
 class LineBatch(NamedTuple):
@@ -242,12 +246,12 @@ def lines_before(read: Read, end: int, lines: int) -> int:
     A part of a line that has no newline counts as a line. For no lines it is the offset where
     the last whole line ends. `read(offset, length)` gives the log's bytes.
     """
-    start = end
+    start, block = end, _BLOCK
     wanted = lines + 1
     if lines and end and read(end - 1, 1) != b"\n":
         wanted = lines
     while start > 0:
-        length = min(_BLOCK, start)
+        length, block = min(block, start), min(2 * block, _LARGEST_BLOCK)
         data = read(start - length, length)
         start -= length
         found = data.count(b"\n")

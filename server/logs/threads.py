@@ -28,13 +28,23 @@ class Threads:
         """For whoever follows the log."""
         self.readers = ThreadPoolExecutor(readers, "read")
         """For clients that read back."""
+        self.counters = ThreadPoolExecutor(1, "count")
+        """For going back many lines, which is work for the processor: more threads hold up the
+        event loop longer."""
         self.searchers = ThreadPoolExecutor(searchers, "search")
         """For what looks at all files and unpacks one of them at the most."""
         self.unpackers = ThreadPoolExecutor(searchers, "unpack")
         """For searches in compressed files."""
         self.guessers = ThreadPoolExecutor(1, "guess")
         """For positions that no file holds as they were. Crowds of clients may ask for such."""
-        self._all = self.follower, self.readers, self.searchers, self.unpackers, self.guessers
+        self._all = (
+            self.follower,
+            self.readers,
+            self.counters,
+            self.searchers,
+            self.unpackers,
+            self.guessers,
+        )
 
     def stop(self) -> None:
         """Give up what has not begun, so that the process can end at once."""
