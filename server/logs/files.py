@@ -26,6 +26,13 @@ Version = tuple[Identity, int, int]
 QUIET_WRITER = 10.0
 """Seconds without a write after which a rotated file is finished, though a process has it open."""
 
+MOST_SKIPPED = 4 * 1024 * 1024
+"""NUL bytes at the start of a file behind which a line is looked for: a program that does not open
+its log to append leaves a hole when the log is truncated."""
+
+_HOLE_PIECE = 128 * 1024
+"""Bytes that are read at a time behind them."""
+
 _PIECE = 1024 * 1024
 """Bytes that are unpacked at a time."""
 
@@ -132,6 +139,25 @@ class File:
         """Whether a process that has it open for writing has not given it up yet."""
         return self.age < QUIET_WRITER and self.has_writer() is not False
 
+    def beginning(self) -> tuple[bytes, bytes]:
+        """Its first HEAD bytes, and the first HEAD bytes behind the NUL bytes that it begins with.
+
+        Of these no more than MOST_SKIPPED are skipped.
+        """
+        head = text = b""
+        for piece in self._first_pieces():
+            head += piece[: HEAD - len(head)]
+            text += piece if text else piece.lstrip(b"\0")
+            if len(text) >= HEAD:
+                break
+        return head, text[:HEAD]
+
+    def _first_pieces(self) -> Iterator[bytes]:
+        offset, length = 0, HEAD  # which is enough unless it begins with NUL bytes
+        while offset < MOST_SKIPPED and (data := self.read(offset, length)):
+            yield data
+            offset, length = offset + len(data), _HOLE_PIECE
+
     def position(self, offset: int, read: Read | None = None) -> Position | None:
         """The position at `offset`, None if the file is shorter.
 
@@ -177,17 +203,20 @@ class PackedFile(File):
         status = os.fstat(self._descriptor)
         return self.identity, status.st_size, status.st_mtime_ns
 
-    def head(self) -> bytes:
-        """The first HEAD bytes of what it holds; none of a damaged file."""
+    def beginning(self) -> tuple[bytes, bytes]:
+        """See `File.beginning`; nothing of a damaged file."""
         try:
-            with self._unpacked(_FIRST_PIECE) as unpacked:
-                head = b""
-                while data := unpacked.read(HEAD - len(head)):
-                    head += data
-                return head
+            return super().beginning()
         except Exception as error:
             _raise_unless_damaged(error)
-            return b""
+            return b"", b""
+
+    def _first_pieces(self) -> Iterator[bytes]:
+        left = MOST_SKIPPED
+        with self._unpacked(_FIRST_PIECE) as unpacked:
+            while data := unpacked.read(min(left, _HOLE_PIECE)):
+                left -= len(data)
+                yield data
 
     def unpack(self, stopped: threading.Event, most: int, room: Callable[[], int]) -> File:
         """Its content as a file of its own, which has no name. Of a damaged one, what is whole.

@@ -102,7 +102,8 @@ class Snapshot:
 
         self.heads: dict[bytes, int] = {}
         for number, entry in enumerate(entries):
-            self.heads.setdefault(entry.facts.head, number)
+            if entry.facts.head.strip(b"\0"):  # files that begin with a hole are alike
+                self.heads.setdefault(entry.facts.head, number)
 
     def index_of(self, file: File) -> int | None:
         """Where an open file stands; None if it has no name any more.
@@ -142,7 +143,7 @@ class Snapshot:
             begins_alike = known.facts.head and entry.facts.head.startswith(known.facts.head)
             if begins_alike and is_as_long and entry.is_packed == known.is_packed:
                 return place
-        return self.heads.get(entry.facts.head) if entry.is_packed and entry.facts.head else None
+        return self.heads.get(entry.facts.head) if entry.is_packed else None
 
     @property
     def log(self) -> Entry | None:
@@ -272,14 +273,14 @@ class Listing:
         packed = {
             entry.facts.head: identity
             for identity, entry in entries.items()
-            if entry.is_packed and identity not in self._watched
+            if entry.is_packed and identity not in self._watched and entry.facts.head.strip(b"\0")
         }
         watched: OrderedDict[Identity, bytes] = OrderedDict()
         for identity, head in self._watched.items():
             entry = entries.get(identity)
             if entry and head and entry.facts.head.startswith(head):
                 watched[identity] = entry.facts.head
-            elif head and head in packed:
+            elif head in packed:
                 watched[packed[head]] = head
         self._watched = watched
 
@@ -306,12 +307,11 @@ class Listing:
 
 
 def _facts_of(file: File) -> Facts:
+    head, text = file.beginning()
     if isinstance(file, PackedFile):
-        head = file.head()
-        return Facts(head, first_time(head), None, True)
-    head, size = file.read(0, HEAD), file.size
-    last = file.read(max(0, size - _LAST), _LAST)
-    return Facts(head, first_time(head), last_time(last), not last or last.endswith(b"\n"))
+        return Facts(head, first_time(text), None, True)
+    last = file.read(max(0, file.size - _LAST), _LAST)
+    return Facts(head, first_time(text), last_time(last), not last or last.endswith(b"\n"))
 
 
 def _state(target: Path) -> object:

@@ -103,7 +103,7 @@ def test_a_compressed_file_holds_what_was_compressed(
     file = PackedFile.open(path)
     end = Position.at(len(TEXT), lambda offset, length: TEXT[offset : offset + length])
     assert end
-    assert file.head() == TEXT[:HEAD]
+    assert file.beginning()[0] == TEXT[:HEAD]
     assert unpack(file).ends_at(end)
     assert not unpack(file).holds(end._replace(tail=1))
 
@@ -121,11 +121,29 @@ def test_of_a_compressed_file_that_is_cut_short_the_whole_part_is_read(
     assert content.size < len(TEXT)
 
 
+@pytest.mark.parametrize("hole", [0, 1, HEAD, 5000, 1_000_000])
+@pytest.mark.parametrize("name", ["app.log.1", "app.log.1.gz", "app.log.1.zst"])
+def test_the_text_behind_a_hole_at_the_start_is_found(tmp_path: Path, name: str, hole: int) -> None:
+    content, path = b"\0" * hole + TEXT, tmp_path / name
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        ".1": bytes, ".gz": gzip.compress, ".zst": zstandard.compress
+    }  # fmt: skip
+    path.write_bytes(packers[path.suffix](content))
+    file = (File if path.suffix == ".1" else PackedFile).open(path)
+    assert file.beginning() == (content[:HEAD], TEXT[:HEAD])
+
+
+def test_a_hole_of_any_length_costs_little(tmp_path: Path) -> None:
+    with (tmp_path / "app.log").open("wb") as file:
+        file.truncate(1 << 40)
+    assert File.open(tmp_path / "app.log").beginning() == (bytes(HEAD), b"")
+
+
 def test_a_compressed_file_may_be_garbage(tmp_path: Path) -> None:
     path = tmp_path / "app.log.1.gz"
     path.write_bytes(b"no gzip at all")
     file = PackedFile.open(path)
-    assert file.head() == b""
+    assert file.beginning()[0] == b""
     assert unpack(file).size == 0
 
 

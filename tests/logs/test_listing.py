@@ -1,7 +1,9 @@
 """A look at a log's directory: what it costs, and that it is true."""
 
+import gzip
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +214,17 @@ def test_what_one_file_holds_is_never_told_of_another_that_takes_its_name_meanwh
         listing.look()
     heads = [entry.facts.head for entry in listing.look().entries]
     assert heads == [b"app.log.1\n", b"app.log\n", b"a new file\n"]
+
+
+def test_files_that_begin_with_a_hole_are_told_apart_by_the_lines_behind_it(tmp_path: Path) -> None:
+    hole, line = bytes(5000), b"2026-11-27T10:00:0%dZ text\n"
+    for name, second in (("app.log.2.gz", 1), ("app-2026-11-27.1.log", 2), ("app.log.1.gz", 3)):
+        content = hole + line % second
+        packed = gzip.compress(content) if name.endswith(".gz") else content
+        (tmp_path / name).write_bytes(packed)
+    (tmp_path / "app.log").write_bytes(line % 4)
+    snapshot = Listing(tmp_path / "app.log").look()
+    ordered = [entry.path.name for entry in snapshot.entries]
+    assert ordered == ["app.log.2.gz", "app-2026-11-27.1.log", "app.log.1.gz", "app.log"]
+    other = snapshot.entries[0]._replace(seen=replace(snapshot.entries[0].seen, identity=(1, 1)))
+    assert snapshot.place_of(other) is None
