@@ -211,19 +211,20 @@ class History:
             found = found or await self._finder.find_copy(end)
             held = found.file if found else None
             if held is None or position.offset >= held.size or not held.holds(position):
-                return await self._kept(place) or await self._gap(place)
+                next_place = (await self._next(generation)).end
+                kept = await self._kept(place, next_place)
+                return kept or await self._gap(place, next_place)
             if not self._follower.follows(held):
                 self._generations.keep(generation, held)
 
-    async def _kept(self, place: Place) -> LogBatch | None:
+    async def _kept(self, place: Place, next_place: Place) -> LogBatch | None:
         """Lines after `place` that are left of a generation that was cut back, None if none are.
 
-        They stand before the start of the next one, in its file.
+        They stand before `next_place`, the start of the next one, in its file.
         """
-        change = place.generation.next
-        if change is None or change.end.position.offset <= place.position.offset:
+        following, start = next_place
+        if start.offset <= place.position.offset:
             return None
-        following, start = change.end
         is_followed = following is self._follower.end.generation
         file = self._follower.file if is_followed else self._generations.file_of(following)
         if file is None and following.end is not None:
@@ -314,10 +315,10 @@ class History:
             return Place(follower.end.generation, START)
         return None
 
-    async def _gap(self, place: Place) -> Change:
-        """The gap after `place`, whose generation is no longer on disk."""
+    async def _gap(self, place: Place, next_place: Place) -> Change:
+        """The gap from `place`, whose generation is no longer on disk, to the next generation."""
         generation, position = place
-        following = await self._with_id((await self._next(generation)).end)
+        following = await self._with_id(next_place)
         self.gaps += 1
         lost = generation.end.offset - position.offset if generation.end else None
         details = gap(str(position), following, "no longer on disk", lost)

@@ -245,12 +245,15 @@ def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
 
 
 def _are_apart(chain: Chain) -> bool:
-    """Whether each was last written to, or compressed, at a time of its own.
+    """Whether each compressed file was last written to, or compressed, at a time of its own.
 
     Files that are compressed together by a program that does not keep their times are not.
     """
-    times = sorted(file.modified for file in chain)
-    return all(later - earlier > TICK for earlier, later in pairwise(times))
+    return all(
+        later.modified - earlier.modified > TICK
+        for earlier, later in pairwise(sorted(chain, key=_modified))
+        if earlier.is_packed or later.is_packed
+    )
 
 
 def _watched(file: Observed) -> int:

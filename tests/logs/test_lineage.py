@@ -87,6 +87,10 @@ ORDERS: dict[str, Case] = {
         ("app.log.2.gz", 5), ("app.log.17", 6), ("app.log.18.gz", 7), ("app.log.19", 8),
         ("app.log.20", 9), ("app.log.1.gz", 10), (LOG, 11),
     ],
+    "the same, and some plain ones were written to one right after the other": [
+        ("app.log.21", 1), ("app.log.22", 1.1), ("app.log.23", 1.2), ("app.log.2", 2),
+        ("app.log.1.gz", 3), (LOG, 4),
+    ],
     "what was watched tells in which direction names count": [
         ("app.log.26", 1, {"watched": 0}), ("app.log.27", 1, {"watched": 1}),
         ("app.log.28", 1, {"watched": 2}), ("app.log.29", 1), ("app.log.30", 1), (LOG, 1),
