@@ -42,6 +42,11 @@ class Finder:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def stop(self) -> None:
+        """Give up all searches for which others wait."""
+        for task in self._tasks:
+            task.cancel()
+
     async def find(self, position: Position, but: File | None = None) -> FoundFile | None:
         """The file that holds `position` and is not `but`, None if there is none."""
         find = self._search.find

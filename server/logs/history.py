@@ -60,6 +60,12 @@ class History:
         self.gaps = 0
         """How often lines were gone that a client would have got."""
 
+    def stop(self) -> None:
+        """Give up all searches."""
+        for task in self._finding.values():
+            task.cancel()
+        self._finder.stop()
+
     # --- places -------------------------------------------------------------------------
 
     async def oldest(self) -> Place:

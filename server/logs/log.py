@@ -92,6 +92,7 @@ class Log:
 
     def close(self) -> None:
         """Give up all searches, so that the process can end at once."""
+        self.history.stop()
         self._archive.stop()
         self.threads.stop()
 

@@ -13,7 +13,6 @@ from server.logs.finder import AT_ONCE, MOST_GUESSES, Finder, TooManyError
 from server.logs.position import Position
 from server.logs.search import Search
 from server.logs.threads import Threads
-from tests.running import PATIENCE
 
 PLAIN = 0
 """The beginning of the only file that need not be unpacked."""
@@ -25,8 +24,6 @@ class BlockedSearch(Search):
     def __init__(self, archive: Archive) -> None:
         super().__init__(archive)
         self.go_on = threading.Event()
-        self.asked: list[Position] = []
-        """Positions that need unpacking and were asked for."""
         self.unpacked: list[int] = []
         """How the files begin that were unpacked, in that order."""
 
@@ -36,7 +33,6 @@ class BlockedSearch(Search):
         if position.head == PLAIN:
             return None
         if not may_unpack:
-            self.asked.append(position)
             raise UnpackingNeededError
         self.go_on.wait()
         self.unpacked.append(position.head)
@@ -61,11 +57,10 @@ def threads() -> Iterator[Threads]:
     threads.stop()
 
 
-async def until_asked(search: BlockedSearch, count: int) -> None:
-    """Wait until so many positions that need unpacking were asked for."""
-    async with asyncio.timeout(PATIENCE):
-        while len(search.asked) < count:
-            await asyncio.sleep(0.001)
+async def until_asked(threads: Threads) -> None:
+    """Wait until each search has come to a file that needs unpacking. None can begin later."""
+    await asyncio.sleep(0)  # each begins
+    await asyncio.to_thread(threads.searchers.shutdown)
 
 
 def test_what_is_in_a_plain_file_waits_for_nobody(search: BlockedSearch, threads: Threads) -> None:
@@ -73,7 +68,6 @@ def test_what_is_in_a_plain_file_waits_for_nobody(search: BlockedSearch, threads
         finder = Finder(search, threads)
         others = [asyncio.create_task(finder.find(Position(2000, n, n))) for n in range(1, 201)]
         others += [asyncio.create_task(finder.find_elsewhere(Position(9, n, n))) for n in range(9)]
-        await until_asked(search, 200)
         assert await finder.find(Position(2000, PLAIN, 1)) is None
         assert not any(task.done() for task in others)
         search.go_on.set()
@@ -89,7 +83,7 @@ def test_what_is_wanted_of_one_file_is_found_in_one_turn(
         finder = Finder(search, threads)
         wanted = [Position(2000, 1 + n % 8, n) for n in range(200)]
         tasks = [asyncio.create_task(finder.find(position)) for position in wanted]
-        await until_asked(search, len(wanted))
+        await until_asked(threads)
         search.go_on.set()
         await asyncio.gather(*tasks)
 
@@ -106,7 +100,7 @@ def test_a_client_that_leaves_takes_no_other_with_it(
     async def main() -> None:
         finder = Finder(search, threads)
         tasks = [asyncio.create_task(finder.find(Position(2000, 1, n))) for n in range(10)]
-        await until_asked(search, len(tasks))
+        await until_asked(threads)
         tasks[0].cancel()
         tasks[5].cancel()
         await asyncio.wait({tasks[0], tasks[5]})
@@ -131,5 +125,19 @@ def test_few_guesses_are_made_at_a_time(search: BlockedSearch, threads: Threads)
         search.go_on.set()
         await asyncio.gather(*tasks)
         assert await finder.find_elsewhere(Position(9, 0, 0)) is None
+
+    asyncio.run(main())
+
+
+def test_nothing_goes_on_after_the_end(search: BlockedSearch, threads: Threads) -> None:
+    async def main() -> None:
+        finder = Finder(search, threads)
+        task = asyncio.create_task(finder.find(Position(2000, 1, 1)))
+        await until_asked(threads)
+        before = asyncio.all_tasks()
+        finder.stop()
+        await asyncio.wait({task})
+        assert task.cancelled()
+        await asyncio.wait(before - {asyncio.current_task()})
 
     asyncio.run(main())
