@@ -6,11 +6,18 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
@@ -104,6 +111,16 @@ class BoundedServer(HTTPServer):
         """Show another certificate to those who connect from now on."""
         self.ssl_options = tls
 
+    def stop(self) -> None:
+        """Take no more connections, and close those that wait for a request.
+
+        A browser keeps some open, and would ask for its stream on one of them again, of a
+        server that is about to end.
+        """
+        super().stop()
+        for connection in list(self._waiting):
+            connection.close()
+
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         drop_dead_peer(stream.socket, self.dead_after)
         super().handle_stream(stream, address)
@@ -118,11 +135,35 @@ class BoundedServer(HTTPServer):
             longest = next(iter(self._waiting))
             del self._waiting[longest]
             longest.close()
-        return super().start_request(server_conn, request_conn)
+        request = super().start_request(server_conn, request_conn)
+        return _Request(request, lambda: self._waiting.pop(stream, None))
 
     def on_close(self, server_conn: object) -> None:
         self._waiting.pop(cast(HTTP1ServerConnection, server_conn).stream, None)
         super().on_close(server_conn)
+
+
+class _Request(HTTPMessageDelegate):
+    """A request on its way in, which says when all of it is there."""
+
+    def __init__(self, request: HTTPMessageDelegate, is_there: Callable[[], object]) -> None:
+        self._request = request
+        self._is_there = is_there
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        return self._request.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._request.data_received(chunk)
+
+    def finish(self) -> None:
+        self._is_there()
+        self._request.finish()
+
+    def on_connection_close(self) -> None:
+        self._request.on_connection_close()
 
 
 def drop_dead_peer(connection: socket.socket, seconds: float) -> None:

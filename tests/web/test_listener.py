@@ -1,11 +1,14 @@
-"""A server without descriptors says so, goes on and recovers."""
+"""Connections: those that wait, those that are turned away, and those that end."""
 
+import asyncio
 import resource
 import socket
 from pathlib import Path
 
 import psutil
+from tornado.web import Application, RequestHandler
 
+from server.web.listener import BoundedServer, listen
 from tests.running import PATIENCE, Client, following, running, wait_until
 
 
@@ -55,6 +58,43 @@ def test_who_is_turned_away_gets_in_later(tmp_path: Path) -> None:
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (1000, 1000))
         assert late.wait_for(1) == ["one"]
         late.stop()
+
+
+class Slow(RequestHandler):
+    """Answers when `may_answer` is set."""
+
+    def initialize(self, is_asked: asyncio.Event, may_answer: asyncio.Event) -> None:
+        self.is_asked, self.may_answer = is_asked, may_answer
+
+    async def get(self) -> None:
+        self.is_asked.set()
+        await self.may_answer.wait()
+        self.finish("answered")
+
+
+def test_a_server_that_stops_closes_only_connections_that_wait_for_a_request() -> None:
+    """Or a browser asks for its stream again, of the server that has just sent it away."""
+
+    async def main() -> None:
+        given = {"is_asked": asyncio.Event(), "may_answer": asyncio.Event()}
+        server = BoundedServer(Application([("/", Slow, given)]))
+        server.add_sockets(sockets := listen(0, "127.0.0.1"))
+        address = sockets[0].getsockname()
+        silent, silent_writer = await asyncio.open_connection(*address)
+        asks, asks_writer = await asyncio.open_connection(*address)
+        asks_writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await given["is_asked"].wait()
+        server.stop()
+        assert await asyncio.wait_for(silent.read(), PATIENCE) == b""
+        given["may_answer"].set()
+        head = await asks.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert await asks.readexactly(8) == b"answered"
+        for writer in (silent_writer, asks_writer):
+            writer.close()
+        await server.close_all_connections()
+
+    asyncio.run(main())
 
 
 def test_connections_that_send_nothing_keep_nobody_out(tmp_path: Path) -> None:
