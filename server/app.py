@@ -56,7 +56,7 @@ MAX_BODY = 1024
 MOST_WAITING = 1024
 """Connections that may be open without a request, at the most a quarter of the descriptors."""
 
-RESERVED = 48
+RESERVED = 80
 """Descriptors that are kept for the log's files, and for who only asks for a page."""
 
 DRAIN = 1.5

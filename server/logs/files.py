@@ -58,15 +58,16 @@ class File:
     """A regular file, open for reading: it stays this one, whatever becomes of its name.
 
     It is closed when nobody holds it any more, so that no reader, in whatever thread,
-    can find another file behind its descriptor.
+    can find another file behind its descriptor. Until then, the system gives its number to no
+    other file: what is `packed` stays open for that, too, for as long as its content is.
     """
 
-    def __init__(self, descriptor: int, path: Path, unpacked: Identity | None = None) -> None:
+    def __init__(self, descriptor: int, path: Path, packed: "PackedFile | None" = None) -> None:
         self.path = path
-        self._unpacked_from = unpacked
+        self._packed = packed
         self._descriptor = descriptor
         status = os.fstat(descriptor)
-        self.identity: Identity = unpacked or (status.st_dev, status.st_ino)
+        self.identity: Identity = packed.identity if packed else (status.st_dev, status.st_ino)
         """Which file it is; of an unpacked one, that of the compressed file."""
         self.was_live = False
         """Whether it was once followed at the log's own path."""
@@ -119,12 +120,7 @@ class File:
     @property
     def is_deleted(self) -> bool:
         """Whether it has no name any more. What a compressed file holds never had one."""
-        return os.fstat(self._descriptor).st_nlink == 0 and not self._unpacked_from
-
-    @property
-    def is_unpacked(self) -> bool:
-        """Whether it is the content of a compressed file."""
-        return self._unpacked_from is not None
+        return os.fstat(self._descriptor).st_nlink == 0 and not self._packed
 
     @property
     def last_name(self) -> str | None:
@@ -179,7 +175,7 @@ class File:
         given back at once; should a writer come in that moment, the signal is one
         that is ignored.
         """
-        if self._unpacked_from:
+        if self._packed:
             return False
         if not hasattr(fcntl, "F_SETLEASE"):
             return None
@@ -242,7 +238,7 @@ class PackedFile(File):
                 _raise_unless_damaged(error)
                 _log.warning("%s cannot be read to its end: %s", self.path, error)
             file.flush()
-            return File(os.dup(file.fileno()), self.path, self.identity)
+            return File(os.dup(file.fileno()), self.path, self)
 
     @contextmanager
     def _unpacked(self, piece: int) -> Iterator[Pieces]:

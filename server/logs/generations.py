@@ -13,7 +13,7 @@ IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
 
 MOST_OPEN = 16
-"""Older files that stay open at the same time."""
+"""Older files that stay open at the same time: of a compressed one, two descriptors."""
 
 MOST_KNOWN = 1000
 """Generations that are remembered."""
@@ -45,9 +45,12 @@ class Generations:
         return next(read_back, None)
 
     def was_followed(self, file: File) -> bool:
-        """Whether a generation that `file` holds was followed to its end."""
+        """Whether a generation that `file` holds was followed to its end.
+
+        Another file may have had its number: only one that begins in the same way is the same.
+        """
         return any(
-            identity == file.identity and generation.number >= 0
+            identity == file.identity and generation.number >= 0 and _begins(file, generation)
             for (identity, _), generation in self._known.items()
         )
 
@@ -125,3 +128,8 @@ class Generations:
             if time.monotonic() - used < IDLE:
                 break
             del self._open[generation]
+
+
+def _begins(file: File, generation: Generation) -> bool:
+    head = generation.trace.head if generation.trace else b""
+    return file.read(0, len(head)) == head

@@ -105,18 +105,6 @@ class Snapshot:
             if entry.facts.head.strip(b"\0"):  # files that begin with a hole are alike
                 self.heads.setdefault(entry.facts.head, number)
 
-    def index_of(self, file: File) -> int | None:
-        """Where an open file stands; None if it has no name any more.
-
-        The number of a compressed file that was removed may be that of another one by now.
-        """
-        index = self.index.get(file.identity)
-        if index is None or not file.is_unpacked:
-            return index
-        entry = self.entries[index]
-        is_same = entry.is_packed and entry.facts.head == file.read(0, HEAD)
-        return index if is_same else None
-
     def index_of_number(self, identity: Identity, head: bytes) -> int | None:
         """Where the file with that number stood, if it began with `head` as far as both go.
 

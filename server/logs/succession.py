@@ -33,7 +33,7 @@ class Succession:
         snapshot = self._archive.snapshot()
         if end == START:
             file = None  # nothing was taken of it, so files may have come before it unseen
-        index = snapshot.index_of(file) if file else None
+        index = snapshot.index.get(file.identity) if file else None
         if index is None:
             index = max(self._archive.copies(snapshot, end), default=None)
         renamed = index is not None and bool(file and file.was_live)

