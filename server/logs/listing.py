@@ -18,7 +18,6 @@ from typing import NamedTuple, TypeVar
 from server.logs.files import File, Identity, PackedFile, Version
 from server.logs.lineage import Observed, as_watched, in_order
 from server.logs.names import Mark, mark_of
-from server.logs.position import HEAD
 from server.logs.times import first_time, last_time
 
 OUTDATED = 5.0
