@@ -66,7 +66,10 @@ class Followed:
         """Whether the file came after that of another generation, as far as that is known."""
         if self._trace is None:
             return False
-        place = self._trace.snapshot.index_of_number(other.identity, other.head)
+        snapshot = self._trace.snapshot
+        place = snapshot.index_of_number(other.identity, other.head)
+        if place is None and other.entry:
+            place = snapshot.place_of(other.entry)
         return place is not None and place < self._trace.place
 
     def is_unchanged(self, read: Read) -> bool:

@@ -107,15 +107,15 @@ class Snapshot:
     def index_of_number(self, identity: Identity, head: bytes) -> int | None:
         """Where the file with that number stood, if it began with `head` as far as both go.
 
-        The system gives the number of a deleted file to the next one. An empty file cannot be told
-        from others: then the number alone counts.
+        The system gives the number of a deleted file to the next one. A file that was empty is
+        not known by its number alone.
         """
         index = self.index.get(identity)
         if index is None:
             return None
         known = self.entries[index].facts.head
         length = min(len(known), len(head))
-        return index if known[:length] == head[:length] else None
+        return index if length and known[:length] == head[:length] else None
 
     def place_of(self, entry: Entry) -> int | None:
         """Where a file stood that was seen later, perhaps after it was compressed.

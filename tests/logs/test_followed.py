@@ -1,7 +1,9 @@
 """What was taken from the file that is followed, and whether it still stands there."""
 
+import gzip
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,40 @@ def test_the_number_of_a_deleted_file_is_no_proof_that_a_file_came_before(tmp_pa
     assert came_after(b"the generation before\n")
     assert came_after(b"the generation before\nand more, since it grew\n")
     assert not came_after(b"another file that was given the number\n")
+
+
+def test_a_compressed_file_with_the_number_of_an_empty_one_did_not_come_before(
+    tmp_path: Path,
+) -> None:
+    """It holds what is followed, so a client that has read it back would begin once more."""
+    log, old = tmp_path / "app.log", tmp_path / "app.log.1"
+    old.touch()
+    log.write_bytes(CONTENT)
+    listing = Listing(log)
+    snapshot, file = listing.look(), File.open(log)
+    one = Followed.from_position(file, START, Trace(file.identity, snapshot, 1, b""), MAX_LINE)
+    one.take(CONTENT)
+    number = snapshot.entries[0].identity
+    log.rename(tmp_path / "app.log.1")  # which removes the empty one
+    (tmp_path / "app.log.1.gz").write_bytes(gzip.compress(CONTENT))
+    (tmp_path / "app.log.1").unlink()
+    later = listing.look()
+    [packed] = later.entries
+    later = Snapshot([packed._replace(seen=replace(packed.seen, identity=number))])
+    assert not one.came_after(Trace(number, later, 0, CONTENT[:HEAD]))
+
+
+def test_a_file_is_known_to_have_come_before_after_it_was_compressed(tmp_path: Path) -> None:
+    log, old = tmp_path / "app.log", tmp_path / "app.log.1"
+    old.write_bytes(b"the generation before\n")
+    log.write_bytes(CONTENT)
+    os.utime(old, (1e9, 1e9))
+    listing = Listing(log)
+    snapshot, file = listing.look(), File.open(log)
+    one = Followed.from_position(file, START, Trace(file.identity, snapshot, 1, b""), MAX_LINE)
+    (tmp_path / "app.log.1.gz").write_bytes(gzip.compress(old.read_bytes()))
+    old.unlink()
+    later = listing.look()
+    packed = later.entries[0]
+    assert packed.is_packed
+    assert one.came_after(Trace(packed.identity, later, 0, packed.facts.head))
