@@ -158,7 +158,9 @@ async def run(
     announce: Callable[[str], None],
     hide: Callable[[str], object] = lambda token: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP reads the certificate and the token's file anew.
+    """Serve until SIGTERM, SIGINT or the end of the terminal in which it was started.
+
+    Any other SIGHUP reads the certificate and the token's file anew.
 
     `announce` gets the address once the server is up, `hide` each new token, for the server's
     own log. Raises StartError if the server cannot start.
@@ -214,7 +216,13 @@ async def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, reloading.request)
+        had_terminal = _has_terminal()
+
+        def hang_up() -> None:
+            terminal_is_gone = had_terminal and not _has_terminal()
+            (stop.set if terminal_is_gone else reloading.request)()
+
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
         server.add_sockets(sockets)
         scheme = "https" if tls else "http"
         url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}"
@@ -233,6 +241,11 @@ async def run(
         for task in (*ends, *background):
             if task is not following:
                 task.cancel()
+
+
+def _has_terminal() -> bool:
+    """Whether standard input is a terminal that has not been closed."""
+    return os.isatty(0)
 
 
 async def _end_of(pid: int) -> None:

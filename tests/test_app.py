@@ -89,6 +89,22 @@ def test_a_drain_tells_all_clients_to_come_back_at_different_times(log: Path, si
     assert server.errors().count("server stopped") == 31
 
 
+def test_a_server_ends_with_the_terminal_in_which_it_was_started(log: Path) -> None:
+    """Or it would hold its port when nobody can see it any more."""
+    window, terminal = os.openpty()
+    in_terminal = f'exec setsid --ctty "$@" <{os.ttyname(terminal)}'
+    server = Server(log.parent, log, before=["sh", "-c", in_terminal, "sh"])
+    client = Client(server.url + "/stream-logs", reconnect=False)
+    client.wait_for(1)
+    server.process.send_signal(signal.SIGHUP)  # the terminal is still there
+    wait_until(lambda: "SIGHUP: no --certfile" in server.errors(), "a word about the signal")
+    os.close(terminal)
+    os.close(window)
+    assert server.wait() == 0
+    client.join(PATIENCE)
+    assert [event.type for event in client.events] == ["message", "shutdown"]
+
+
 def test_who_asks_for_a_stream_during_the_drain_is_told_to_come_back() -> None:
     """On a connection that is open already, as a proxy holds them."""
 
