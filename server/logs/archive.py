@@ -4,6 +4,7 @@ All of this reads files, and so belongs in a thread. Every method may raise OSEr
 errno EAGAIN while rotations come one after the other: the caller tries again.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -190,8 +191,14 @@ class Archive:
         first, second = index.get(file.identity), index.get(other.identity)
         return first is not None and second is not None and first < second
 
-    def end_before(self, end: Position, followed: File | None) -> Position | None:
-        """Where the file before `followed` ends, or before that which ends at `end`."""
+    def end_before(
+        self, end: Position, followed: File | None, came_after: Callable[[Trace], bool]
+    ) -> Position | None:
+        """Where the file before `followed` ends, or before that which ends at `end`.
+
+        `came_after` tells of each file whether `followed` is known to have come after it: one that
+        was made since, of lines that nobody has read yet, does not count.
+        """
         snapshot = self.snapshot()
         if followed:
             index = snapshot.index.get(followed.identity, 0)
@@ -202,7 +209,7 @@ class Archive:
                 file = self.open(entry)
             except CannotUnpackError:
                 return None
-            if file.size:
+            if file.size and not (followed and not came_after(trace_of(file, snapshot))):
                 return file.position(file.size)
         return None
 

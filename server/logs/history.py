@@ -169,7 +169,8 @@ class History:
             await follower.progress.wait()  # until it has found out where that is now
         followed = follower.file if generation is follower.end.generation else None
         end = generation.end or START
-        before = await self._search(self._archive.end_before, end, followed)
+        end_before = self._archive.end_before
+        before = await self._search(end_before, end, followed, follower.came_after)
         generation.preceding = str(before or START)
         return place
 

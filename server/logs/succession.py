@@ -71,8 +71,9 @@ class Succession:
 
         A generation that has no file any more is followed by the files that were not older.
         The first of them follows it for sure if it was seen to do so, or if the generation's file
-        is still there, truncated, or was the log until it was removed or replaced. A file that
-        was renamed first may have had others after it that were removed, too.
+        was the log until it was removed or replaced, or still is the log, truncated, and nothing
+        was copied from it since. A file that was renamed or copied first may have had others
+        after it that were removed, too.
         """
         entries = snapshot.entries
         if index is not None:
@@ -90,7 +91,8 @@ class Succession:
             ]
             if entries and trace.is_followed_by(entries[0]):
                 return entries, ""
-            if file is None and snapshot.log and snapshot.log.identity == trace.identity:
+            is_log = bool(entries) and entries[0].is_log
+            if file is None and is_log and entries[0].identity == trace.identity:
                 return entries, ""
         if file and (not file.is_deleted or file.last_name == self._archive.target().name):
             return entries, ""

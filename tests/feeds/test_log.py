@@ -342,3 +342,24 @@ def test_what_is_left_of_a_log_that_was_cut_back_is_read_before_the_gap(
     events = asyncio.run(main())
     assert data(events) == lines[:7000] + lines[8000:]
     assert [event.type for event in events if event.type != "message"] == ["gap"]
+
+
+def test_the_id_of_the_live_end_skips_no_line_that_was_rotated_before_it_was_read(
+    tmp_path: Path,
+) -> None:
+    """Who comes back by it gets all lines that the follower had yet to read."""
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        feed = log_feed(log)
+        await feed.log.open()
+        log.write_text(text(0, 50))
+        (tmp_path / "app.log.1").write_text(log.read_text())  # as copytruncate does
+        os.truncate(log, 0)
+        id = (await feed.locate(Last(0))).id
+        feed.log.close()
+        async with feeding(log) as later:
+            assert data(await take(frames(later, id), 50)) == text(0, 50).splitlines()
+
+    run(test)

@@ -77,7 +77,7 @@ def test_what_is_nowhere_as_it_was_is_not_found_elsewhere(archive: Archive) -> N
     search = Search(archive)
     for nowhere in (Position(5, 1, 1), Position(10**9, 1, 1)):
         assert search.find_elsewhere(nowhere) is None
-    assert archive.end_before(START, None) is None
+    assert archive.end_before(START, None, lambda trace: True) is None
 
 
 def test_a_log_whose_front_was_cut_off_still_holds_what_stood_before_a_position(

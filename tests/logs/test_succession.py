@@ -1,0 +1,55 @@
+"""Which file follows a generation, and when that cannot be proved."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.logs.archive import Archive
+from server.logs.files import File
+from server.logs.generation import Trace
+from server.logs.succession import DOUBTFUL, Succession
+from tests.rotations import Log, copied_and_truncated
+
+
+def truncated(log: Log) -> None:
+    log.path.write_bytes(b"")
+    log.write()
+
+
+def copied_twice(log: Log) -> None:
+    copied_and_truncated(log)
+    log.write(9)
+    copied_and_truncated(log)
+
+
+def copied_twice_and_the_first_copy_removed(log: Log) -> None:
+    copied_twice(log)
+    log.beside(".2").unlink()
+
+
+@pytest.mark.parametrize(
+    ("happens", "follows", "why"),
+    [
+        (truncated, "app.log", ""),
+        (copied_and_truncated, "app.log.1", ""),
+        (copied_twice, "app.log.2", ""),
+        (copied_twice_and_the_first_copy_removed, "app.log.1", DOUBTFUL),
+    ],
+)
+def test_what_follows_a_log_that_is_truncated(
+    tmp_path: Path, happens: Callable[[Log], None], follows: str, why: str
+) -> None:
+    """Of six lines three were taken. A copy that is gone may have held the other ones."""
+    log = Log(tmp_path / "app.log")
+    log.write(3)
+    archive = Archive(log.path, 2**30)
+    file = File.open(log.path)
+    end = file.position(file.size)
+    assert end
+    trace = Trace(file.identity, archive.snapshot(), 0, file.read(0, file.size))
+    log.write(3)
+    happens(log)
+    found = Succession(archive).following(None, end, trace)
+    assert found
+    assert (found.file.path.name, found.why) == (follows, why)
