@@ -8,8 +8,8 @@ from server.logs.position import CONTEXT, HEAD, START, Position
 from server.logs.trimming import LEAST_CONTEXT, LEAST_IN_OTHERS, find_context
 
 LEAST_ALIKE = 16
-"""Bytes that the log must have in common with one that is gone to be taken for a copy of it:
-shorter ones may be alike by chance."""
+"""Bytes that a file must have in common with the one before, or the log with one that is gone, to
+be taken for a copy that goes on: shorter ones may be alike by chance."""
 
 DOUBTFUL = "files may have been removed before they were read"
 """Why it cannot be told that a file follows another one."""
@@ -50,7 +50,7 @@ class Succession:
             # goes on, or a log that an editor wrote anew; unless that one still has a
             # name of its own, given to it by a rotation.
             has_copy, place = index is not None, trace_of(following, snapshot)
-            least = LEAST_ALIKE if entry.is_log else 1
+            least = LEAST_ALIKE if entry.is_log or has_copy else 1
             if end.offset >= least and not renamed and following.holds(end):
                 return FoundFile(following, end, place, has_copy=has_copy)
             kept = None

@@ -8,6 +8,7 @@ import pytest
 from server.logs.archive import Archive
 from server.logs.files import File
 from server.logs.generation import Trace
+from server.logs.position import START
 from server.logs.succession import DOUBTFUL, Succession
 from tests.rotations import Log, copied_and_truncated
 
@@ -53,3 +54,16 @@ def test_what_follows_a_log_that_is_truncated(
     found = Succession(archive).following(None, end, trace)
     assert found
     assert (found.file.path.name, found.why) == (follows, why)
+
+
+def test_a_few_bytes_in_common_make_no_copy_of_a_file_that_is_still_there(tmp_path: Path) -> None:
+    """Or the second line would begin in its middle: "76" instead of "176"."""
+    log = Log(tmp_path / "app.log")
+    log.beside(".2").write_bytes(b"1")
+    log.beside(".1").write_bytes(b"176\n177\n")
+    file = File.open(log.beside(".2"))
+    end = file.position(file.size)
+    assert end
+    found = Succession(Archive(log.path, 2**30)).following(file, end, None)
+    assert found
+    assert (found.file.path.name, found.start) == ("app.log.1", START)
