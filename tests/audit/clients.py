@@ -169,6 +169,7 @@ class Audience(threading.Thread):
         return client
 
     def pick(self, most: int) -> list[Client]:
+        most = min(most, len(self.seats))
         return self._random.sample(self.seats, self._random.randint(1, most))
 
     def replace(self) -> None:
