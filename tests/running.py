@@ -108,8 +108,14 @@ class Server:
 
     def tail(self) -> psutil.Process:
         """The one `tail`, as soon as it runs."""
-        wait_until(self.tails, "tail runs")
-        [tail] = self.tails()
+        found: list[psutil.Process] = []
+
+        def runs() -> bool:
+            found[:] = self.tails()
+            return bool(found)
+
+        wait_until(runs, "tail runs")
+        [tail] = found
         return tail
 
     def errors(self) -> str:

@@ -142,6 +142,11 @@ class BaseHandler(RequestHandler):
         if allowed and origin != "*":
             self.set_header("Vary", "Origin")
 
+    def head(self, *args: str) -> Awaitable[None] | None:
+        """The same as GET without its content, which Tornado leaves out (RFC 9110, 9.3.2)."""
+        answer: Awaitable[None] | None = self.get(*args)
+        return answer
+
     def options(self, *args: str) -> None:
         """The answer to a preflight request (Fetch standard, section 3.3)."""
         allowed = "Authorization, Last-Event-ID, Cache-Control"
@@ -221,17 +226,22 @@ class StreamingHandler(BaseHandler):
     def send(self, pieces: AsyncIterator[bytes], length: int | None = None) -> None:
         """Send `pieces`, of `length` bytes if that is known, after what is written by now.
 
-        Where the quota is used up, the answer is a 503 instead.
+        Where the quota is used up, the answer is a 503 instead. HEAD gets the headers alone.
         """
+        if length is not None:
+            self.set_header("Content-Length", length)
+        if self.request.method == "HEAD":
+            self.flush()
+            return
         refused = self.reserve()
         if refused:
             self.set_status(503)
+            self.clear_header("Content-Length")
             self.set_header("Retry-After", REFUSED_FOR)
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.finish(f"{refused}\n")
             return
         if length is not None:
-            self.set_header("Content-Length", length)
             self.set_header("Connection", "close")
         connection, caller = self.let_go()
         chunked = length is None and self.request.version == "HTTP/1.1"

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from ssl import SSLWantWriteError
 
 from tornado.iostream import IOStream
@@ -213,14 +213,14 @@ class EventStreamHandler(StreamingHandler):
         begin = start if after is None else AfterId(after)
         EventBody(self.context, connection, chunked, caller, feed, begin).begin()
 
-    async def head(self) -> None:
+    def head(self, *args: str) -> Awaitable[None] | None:
         self.after = self._last_event_id()
         self.open_feed()
         self.start_at()
         self._set_stream_headers()
         if self.request.version == "HTTP/1.1":
             self.set_header("Transfer-Encoding", "chunked")
-        await self.flush()
+        return self.flush()
 
     def _last_event_id(self) -> str | None:
         """The id after which the client goes on: from its header, or else from the query.

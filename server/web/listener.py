@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import socket
 import ssl
 import time
@@ -26,6 +27,8 @@ ACCEPT_QUEUE = 1024
 
 _MOST_UNSENT = 128 * 1024
 """Bytes of a stream that the system holds before they are on their way."""
+
+_URL = re.compile(r"https?://(?P<host>[^/?#]*)(/(?P<path>[^?]*))?(?P<query>.*)", re.IGNORECASE)
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +147,7 @@ class BoundedServer(HTTPServer):
 
 
 class _Request(HTTPMessageDelegate):
-    """A request on its way in, which says when all of it is there."""
+    """A request on its way in, in the form that handlers know; it says when all of it is there."""
 
     def __init__(self, request: HTTPMessageDelegate, is_there: Callable[[], object]) -> None:
         self._request = request
@@ -153,6 +156,11 @@ class _Request(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
+        if isinstance(start_line, RequestStartLine):
+            url = _URL.fullmatch(start_line.path)
+            if url:  # as for a proxy: it says the host, whatever `Host` does (RFC 9112, 3.2.2)
+                headers["Host"] = url["host"]
+                start_line = start_line._replace(path=f"/{url['path'] or ''}{url['query']}")
         return self._request.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:

@@ -34,6 +34,10 @@ class PageHandler(BaseHandler, StaticFileHandler):
                 self.give_cookie(access)
         return prepared
 
+    def head(self, path: str) -> Awaitable[None]:  # type: ignore[override]
+        """Without a look at what is in the file."""
+        return StaticFileHandler.head(self, path)
+
     def _move_token_into_cookie(self, access: Access, is_shown: bool) -> None:
         """Answer with the cookie if it was the token, and with the address to load instead.
 

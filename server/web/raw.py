@@ -26,10 +26,7 @@ class RawLogHandler(StreamingHandler):
             else super().decode_argument(value, name)
         )
 
-    async def head(self, name: str) -> None:
-        await self.get(name)
-
-    async def get(self, name: str) -> None:
+    def get(self, name: str) -> None:
         raw = self._feed.raw() if name == self._feed.name else None
         if raw is None:
             raise HTTPError(404, "there is no log %r", name)
@@ -45,11 +42,7 @@ class RawLogHandler(StreamingHandler):
         if (start, end) != (0, size):
             self.set_status(206)
             self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
-        if self.request.method == "HEAD":
-            self.set_header("Content-Length", end - start)
-            await self.flush()
-        else:
-            self.send(_pieces(raw, start, end), end - start)
+        self.send(_pieces(raw, start, end), end - start)
 
     def compute_etag(self) -> str | None:
         """Ours has been set: it tells the file and how much of it there was."""

@@ -1,5 +1,6 @@
 """What goes over the wire, of a real server."""
 
+import http.client
 import re
 import socket
 import struct
@@ -92,6 +93,49 @@ def test_head_gives_the_headers_of_a_stream_and_no_more(server: Server) -> None:
     first, second = exchange(server, request, b"}]}").split(b"\r\n\r\n", 1)
     assert b"text/event-stream" in first
     assert second.startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/riacho.js", "/healthz", "/logs", "/logs/app.log", "/metrics", "/slow-numbers", "/none"],
+)
+def test_head_gives_what_get_does_without_its_content(server: Server, path: str) -> None:
+    """RFC 9110, section 9.3.2. The connection goes on after it."""
+
+    def ask(method: str) -> tuple[int, str | None, str | None]:
+        connection.request(method, path)
+        response = connection.getresponse()
+        content = response.read()
+        assert bool(content) is (method == "GET")
+        length = response.headers["Content-Length"] if path != "/metrics" else None
+        return response.status, response.headers["Content-Type"], length
+
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    first, second, whole = ask("HEAD"), ask("HEAD"), ask("GET")
+    connection.close()
+    assert first == second == whole
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://localhost/logs", "localhost", 200),
+        ("HTTP://localhost:80/logs?x=1", "localhost", 200),
+        ("http://localhost", "localhost", 200),
+        ("http://localhost?lang=pt", "localhost", 200),
+        ("http://localhost/logs", "elsewhere.example", 200),
+        ("http://elsewhere.example/logs", "localhost", 403),
+        ("http://user@localhost/logs", "localhost", 400),
+        ("http:///logs", "localhost", 403),
+        ("ftp://localhost/logs", "localhost", 404),
+    ],
+)
+def test_a_whole_url_may_be_asked_for_and_its_host_counts(
+    server: Server, target: str, host: str, status: int
+) -> None:
+    """RFC 9112, section 3.2.2: the header `Host` says nothing then."""
+    request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    assert int(exchange(server, request, b"nothing stops it").split()[1]) == status
 
 
 def test_a_preflight_request_is_answered(server: Server) -> None:
