@@ -147,9 +147,10 @@ class History:
         except TooManyError:
             found, why = None, "not in the log, as far as it was looked for: too many such ids"
         if found:
-            generation = await self._adopt(found)
-            end = generation.end or START
-            return Place(generation, min(found.start, end, key=lambda place: place.offset))
+            generation, start = await self._adopt(found), found.start
+            if generation.end and generation.end.offset < start.offset:
+                start = generation.end  # a copy that ends before the place
+            return Place(generation, start)
         try:
             place = await self.oldest()
         except GoneError as error:

@@ -374,14 +374,35 @@ def test_a_log_whose_front_was_cut_off_goes_on_also_after_its_rotation(
         check(log, client)
         with stopped(server):
             log.write(10)
-            kept = log.path.read_bytes().splitlines(keepends=True)[-30:]
-            log.beside("~").write_bytes(b"".join(kept))
-            log.beside("~").replace(log.path)
-            if is_rotated:
-                log.path.rename(log.beside("-20261127-1"))
-                log.path.touch()
+            cut_the_front(log, 30, is_rotated)
             log.write(10)
         check(log, client)
+
+
+@pytest.mark.parametrize("is_rotated", [False, True])
+def test_a_client_goes_on_in_a_log_whose_front_was_cut_off_while_the_server_was_down(
+    log: Log, is_rotated: bool
+) -> None:
+    log.write(1000)
+    with running(log.path.parent, log.path) as server:
+        with following(server, "/stream-logs?from=start") as client:
+            check(log, client)
+        with down(server):
+            cut_the_front(log, 300, is_rotated)
+            log.write(10)
+        with following(server, last_event_id=client.last_event_id) as late:
+            assert late.wait_for(10) == log.lines[-10:]
+            assert late.facts("gap") == []
+
+
+def cut_the_front(log: Log, left: int, is_rotated: bool) -> None:
+    """Leave so many lines of the log, and perhaps rotate it then."""
+    kept = log.path.read_bytes().splitlines(keepends=True)[-left:]
+    log.beside("~").write_bytes(b"".join(kept))
+    log.beside("~").replace(log.path)
+    if is_rotated:
+        log.path.rename(log.beside("-20261127-1"))
+        log.path.touch()
 
 
 def test_a_symbolic_link_is_followed_to_whichever_file_it_leads(tmp_path: Path) -> None:
