@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, cast
 
 from tornado.http1connection import HTTP1ServerConnection
@@ -108,7 +108,7 @@ class BoundedServer(HTTPServer):
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         super().initialize(*args, **kwargs)
-        self._waiting: dict[IOStream, None] = {}  # the longest first
+        self._waiting: dict[IOStream, _Request] = {}  # the longest first
 
     def use_certificate(self, tls: ssl.SSLContext) -> None:
         """Show another certificate to those who connect from now on."""
@@ -121,8 +121,9 @@ class BoundedServer(HTTPServer):
         server that is about to end.
         """
         super().stop()
-        for connection in list(self._waiting):
-            connection.close()
+        for connection, request in list(self._waiting.items()):
+            if not request.is_there:
+                connection.close()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         drop_dead_peer(stream.socket, self.dead_after)
@@ -132,14 +133,14 @@ class BoundedServer(HTTPServer):
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
         stream = cast(HTTP1ServerConnection, server_conn).stream
+        request = _Request(super().start_request(server_conn, request_conn))
         self._waiting.pop(stream, None)
-        self._waiting[stream] = None
+        self._waiting[stream] = request
         if len(self._waiting) > self.most_waiting:
             longest = next(iter(self._waiting))
             del self._waiting[longest]
             longest.close()
-        request = super().start_request(server_conn, request_conn)
-        return _Request(request, lambda: self._waiting.pop(stream, None))
+        return request
 
     def on_close(self, server_conn: object) -> None:
         self._waiting.pop(cast(HTTP1ServerConnection, server_conn).stream, None)
@@ -147,11 +148,12 @@ class BoundedServer(HTTPServer):
 
 
 class _Request(HTTPMessageDelegate):
-    """A request on its way in, in the form that handlers know; it says when all of it is there."""
+    """A request on its way in, in the form that handlers know."""
 
-    def __init__(self, request: HTTPMessageDelegate, is_there: Callable[[], object]) -> None:
+    def __init__(self, request: HTTPMessageDelegate) -> None:
         self._request = request
-        self._is_there = is_there
+        self.is_there = False
+        """Whether all of it has come."""
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -167,7 +169,7 @@ class _Request(HTTPMessageDelegate):
         return self._request.data_received(chunk)
 
     def finish(self) -> None:
-        self._is_there()
+        self.is_there = True
         self._request.finish()
 
     def on_connection_close(self) -> None:
