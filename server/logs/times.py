@@ -5,8 +5,10 @@ a table of patterns, each anchored near the start of the line.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 
 _NEAR = 96
@@ -72,29 +74,33 @@ _KEYS = ("time", "ts", "timestamp", "@timestamp")
 
 
 def time_of(line: bytes) -> float | None:
-    """The time near the start of a line, None if it names none in a known format."""
-    if line.startswith(b"{"):
-        return _time_of_json(line)
-    start = line[:_NEAR]
+    """The time near the start of a line, None if it names none in a known format.
+
+    A line is text of strangers: whatever stands in it, nothing is raised, and the time is finite.
+    """
+    try:
+        time = _time_of_json(line) if line.startswith(b"{") else _time_of_text(line[:_NEAR])
+    except (ValueError, OverflowError, RecursionError):
+        return None
+    return time if time is not None and math.isfinite(time) else None
+
+
+def _time_of_text(start: bytes) -> float | None:
     for pattern, convert in _FORMATS:
         match = pattern.search(start)
         if match:
-            try:
+            with suppress(ValueError, KeyError, OverflowError):
                 return convert(match)
-            except (ValueError, KeyError, OverflowError):
-                continue
     return None
 
 
 def _time_of_json(line: bytes) -> float | None:
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
+    """Raises ValueError, OverflowError and RecursionError for what is no JSON, or no time."""
+    fields = json.loads(line)
     for key in _KEYS:
         value = fields.get(key)
         if isinstance(value, str):
-            return time_of(value.encode())
+            return _time_of_text(value[:_NEAR].encode())
         if isinstance(value, int | float) and not isinstance(value, bool):
             return value / 1000 if value > 1e11 else float(value)
     return None

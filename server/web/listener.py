@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable
 from typing import Any, cast
 
-from tornado.http1connection import HTTP1ServerConnection
+from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import (
     HTTPConnection,
@@ -133,7 +133,8 @@ class BoundedServer(HTTPServer):
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
         stream = cast(HTTP1ServerConnection, server_conn).stream
-        request = _Request(super().start_request(server_conn, request_conn))
+        connection = cast(HTTP1Connection, request_conn)
+        request = _Request(super().start_request(server_conn, request_conn), connection)
         self._waiting.pop(stream, None)
         self._waiting[stream] = request
         if len(self._waiting) > self.most_waiting:
@@ -150,14 +151,20 @@ class BoundedServer(HTTPServer):
 class _Request(HTTPMessageDelegate):
     """A request on its way in, in the form that handlers know."""
 
-    def __init__(self, request: HTTPMessageDelegate) -> None:
+    def __init__(self, request: HTTPMessageDelegate, connection: HTTP1Connection) -> None:
         self._request = request
+        self._connection = connection
         self.is_there = False
         """Whether all of it has come."""
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
+        stream = self._connection.stream
+        if stream.closed():
+            # It may have sent more requests, which lie in memory: nobody waits for their answers.
+            self._connection.detach()
+            return None
         if isinstance(start_line, RequestStartLine):
             url = _URL.fullmatch(start_line.path)
             if url:  # as for a proxy: it says the host, whatever `Host` does (RFC 9112, 3.2.2)

@@ -1,6 +1,12 @@
 """The time that a line names: a table of formats."""
 
+import json
+import math
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.logs.times import first_time, last_time, time_of
 
@@ -35,12 +41,36 @@ TEN = 1795773600.0  # 2026-11-27 10:00:00 UTC
         (b'{"time": null}', None),
         (b"[" * 100_000, None),
         (b"{" + b'"a":{' * 50_000, None),
+        (b'{"ts": "\\ud800"}', None),  # half a surrogate pair, which has no UTF-8
+        (b'{"ts": 1' + b"0" * 400 + b"}", None),  # more than a float holds
+        (b'{"ts": -1' + b"0" * 400 + b"}", None),
+        (b'{"ts": 1e999}', None),
+        (b'{"ts": NaN}', None),
+        (b'{"ts": 1' + b"0" * 5000 + b"}", None),  # more digits than Python converts
         (b"x" * 200 + b" 2026-11-27 10:00:00", None),
     ],
 )
 def test_a_line_names_this_time(line: bytes, time: float | None) -> None:
     found = time_of(line)
     assert found == (None if time is None else pytest.approx(time, abs=0.001))
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None))
+)
+
+
+@given(
+    st.binary()
+    | st.from_regex(re.compile(rb"\A[@\[{]?[0-9T:. ,/+Z-]{8,40}"))
+    | st.dictionaries(st.sampled_from(["time", "ts", "@timestamp", "x"]), SCALARS).map(
+        lambda fields: json.dumps(fields).encode()
+    )
+)
+def test_no_line_raises_and_every_time_is_finite(line: bytes) -> None:
+    """The follower reads them: one that raised would end the server, and its next start."""
+    time = time_of(line)
+    assert time is None or math.isfinite(time)
 
 
 def test_the_first_and_the_last_time_are_those_of_lines_that_have_one() -> None:

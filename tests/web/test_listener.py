@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import socket
+import struct
 from pathlib import Path
 
 import psutil
@@ -127,3 +128,22 @@ def test_connections_that_send_nothing_keep_nobody_out(tmp_path: Path) -> None:
         assert sum(bool(other.facts("refused")) for other in clients) >= 160 - seats
         for other in clients:
             other.stop()
+
+
+def test_the_requests_of_a_client_that_has_gone_are_not_answered(tmp_path: Path) -> None:
+    """64 KiB of them lie in memory for each, and would hold up others, and the server's end."""
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    request = b"GET /riacho.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    count = 60 * 1024 // len(request)
+    with running(tmp_path, log) as server:
+        gone = [socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(20)]
+        for one in gone:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.sendall(request * count)
+        for one in gone:
+            one.close()  # a reset
+        with following(server) as client:
+            assert client.wait_for(1) == ["one"]
+        assert server.end() == 0
+    assert 0 < server.errors().count("GET /riacho.js") < len(gone) * count / 4
