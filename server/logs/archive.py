@@ -145,7 +145,8 @@ class Archive:
 
     def watch(self, file: File) -> None:
         """Note that lines of `file` were followed, after those of the files before it."""
-        self._listing.watch(file.identity, file.read(0, HEAD))
+        _, text = file.beginning()
+        self._listing.watch(file.identity, text)
 
     def trace_of_none(self) -> Trace:
         """What a log that is not there comes after: all files that are there now."""

@@ -46,6 +46,9 @@ class Finder:
         """Give up all searches for which others wait."""
         for task in self._tasks:
             task.cancel()
+        for group in self._wanted.values():  # their tasks have not begun, and never will
+            for wanted in group:
+                wanted.found.cancel()
 
     async def find(self, position: Position, but: File | None = None) -> FoundFile | None:
         """The file that holds `position` and is not `but`, None if there is none."""

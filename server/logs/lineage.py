@@ -37,6 +37,8 @@ class Observed:
     has_writer: whether some process has it open for writing; None if that is not known.
     watched: its number among the files that were watched while they were the log, None if it was
         not.
+    since: tells when it was seen first: that of one that was seen earlier is lower. None if that is
+        not known.
     is_empty: whether it holds nothing, so that it proves nothing about the others.
     """
 
@@ -50,6 +52,7 @@ class Observed:
     last: float | None = None
     has_writer: bool | None = None
     watched: int | None = None
+    since: int | None = None
     is_empty: bool = False
 
     @property
@@ -71,7 +74,7 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     belonging = members(files)
     chains: dict[tuple[str, str], Chain] = defaultdict(list)
     for file in sorted(belonging, key=lambda file: file.name):
-        if file.mark:
+        if file.mark and not file.is_empty:
             chains[file.mark.shape, file.mark.packing].append(file)
     by_shape: dict[str, list[Chain]] = defaultdict(list)
     for (shape, _), chain in sorted(chains.items()):
@@ -80,7 +83,25 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     merged = [_order_shape(of_shape, log) for of_shape in by_shape.values()]
     nothing: Chain = []
     rotated = reduce(_merge_by_time, merged, nothing)
-    return rotated + [file for file in belonging if file.mark is None]
+    empty = [file for file in belonging if file.mark and file.is_empty]
+    return _insert(rotated, empty) + [file for file in belonging if file.mark is None]
+
+
+def as_seen(files: Sequence[Observed]) -> list[Observed]:
+    """The same files, none of them before one that was seen earlier; the log itself stays the last.
+
+    Where the times of the first lines of all of them are known, these have told the order.
+    """
+    rotated = [file for file in files if file.mark]
+    if all(file.first is not None for file in rotated if not file.is_empty):
+        return list(files)
+    keys: dict[tuple[int, int], int] = {}
+    latest = 0
+    for file in rotated:
+        latest = file.since if file.since is not None else latest
+        keys[file.identity] = latest
+    rotated.sort(key=lambda file: keys[file.identity])
+    return rotated + [file for file in files if not file.mark]
 
 
 def as_watched(files: Sequence[Observed]) -> list[Observed]:
@@ -175,8 +196,10 @@ def _rank(file: Observed) -> tuple[float, tuple[int, ...]]:
 
 
 def compare(one: Observed, other: Observed) -> int:
-    """-1 if `one` is older than `other` as they were watched, by what they hold or when they were
-    written to, 1 if it is younger, 0 if that does not tell.
+    """-1 if `one` is older than `other`, 1 if it is younger, 0 if that cannot be told.
+
+    It is told by the order in which they were watched, by what they hold, by when they were seen
+    first and by when they were written to.
 
     A compressed file was last written to at the latest when it was compressed, perhaps much
     earlier: only a time before that of a plain file says anything.
@@ -185,6 +208,8 @@ def compare(one: Observed, other: Observed) -> int:
         return -1 if one.watched < other.watched else 1
     if one.first is not None and other.first is not None and one.first != other.first:
         return -1 if one.first < other.first else 1
+    if one.since is not None and other.since is not None and one.since != other.since:
+        return -1 if one.since < other.since else 1
     if one.is_packed != other.is_packed:
         packed, plain = (one, other) if one.is_packed else (other, one)
         if packed.modified >= plain.modified:
@@ -224,9 +249,8 @@ def _order_chain(chain: Chain, log: Observed | None) -> Chain:
     wrong, known = _contradictions(first)
     if wrong * 2 > known:
         wrong, first = min((wrong, first), (_contradictions(second)[0], second), key=_by_count)
-    filled = [file for file in first if not file.is_empty]
-    if wrong and filled and (by_time := _by_trusted_times(filled, log)):
-        return _insert(by_time, [file for file in first if file.is_empty])
+    if wrong and (by_time := _by_trusted_times(chain, log)):
+        return by_time
     if wrong * 3 > known:
         return sorted(chain, key=_time_key)
     return first

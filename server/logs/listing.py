@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from server.logs.files import File, Identity, PackedFile, Version
-from server.logs.lineage import Observed, as_watched, in_order
+from server.logs.lineage import Observed, as_seen, as_watched, in_order
 from server.logs.names import Mark, mark_of
+from server.logs.sightings import MOST_KNOWN, Sight, Sightings
 from server.logs.times import first_time, last_time
 
 OUTDATED = 5.0
@@ -29,9 +30,6 @@ line may tell that they belong to it."""
 
 SETTLED = 0.05
 """Seconds after which a change of the directory is sure to have changed its time, too."""
-
-MOST_KNOWN = 10_000
-"""Files of which something is remembered. Each takes about a kilobyte and a half."""
 
 _LAST = 4096  # bytes at the end of a file in which its last time is looked for
 
@@ -48,6 +46,8 @@ class Facts(NamedTuple):
 
     head: bytes
     """The first HEAD bytes, of what it holds if it is packed."""
+    text: bytes
+    """The same behind the NUL bytes that it begins with: files that begin with a hole are alike."""
     first: float | None
     last: float | None
     is_terminated: bool
@@ -99,10 +99,10 @@ class Snapshot:
         self.entries = entries
         self.index = {entry.identity: number for number, entry in enumerate(entries)}
 
-        self.heads: dict[bytes, int] = {}
+        self.beginnings: dict[bytes, int] = {}
         for number, entry in enumerate(entries):
-            if entry.facts.head.strip(b"\0"):  # files that begin with a hole are alike
-                self.heads.setdefault(entry.facts.head, number)
+            if entry.facts.text:
+                self.beginnings.setdefault(entry.facts.text, number)
 
     def index_of_number(self, identity: Identity, head: bytes) -> int | None:
         """Where the file with that number stood, if it began with `head` as far as both go.
@@ -126,11 +126,12 @@ class Snapshot:
         place = self.index.get(entry.identity)
         if place is not None:
             known = self.entries[place]
+            text = known.facts.text
             is_as_long = entry.seen.size >= known.seen.size
-            begins_alike = known.facts.head and entry.facts.head.startswith(known.facts.head)
+            begins_alike = text and entry.facts.text.startswith(text)
             if begins_alike and is_as_long and entry.is_packed == known.is_packed:
                 return place
-        return self.heads.get(entry.facts.head) if entry.is_packed else None
+        return self.beginnings.get(entry.facts.text) if entry.is_packed else None
 
     @property
     def log(self) -> Entry | None:
@@ -145,7 +146,7 @@ class Listing:
         self.path = path
         self._facts: OrderedDict[Version, Facts] = OrderedDict()
         self._marks: OrderedDict[str, Mark | None] = OrderedDict()
-        self._watched: OrderedDict[Identity, bytes] = OrderedDict()  # with how they begin
+        self._sightings = Sightings()
         self._lock = threading.Lock()
         self._snapshot = Snapshot([])
         self._valid: tuple[object, float] | None = None
@@ -155,12 +156,10 @@ class Listing:
         """The file that the log's path names now, symbolic links followed."""
         return Path(os.path.realpath(self.path))
 
-    def watch(self, identity: Identity, head: bytes) -> None:
-        """Note that a file which begins with `head` was followed, after those noted before it."""
+    def watch(self, identity: Identity, text: bytes) -> None:
+        """See `Sightings.watch`."""
         with self._lock:
-            self._watched.pop(identity, None)
-            self._watched[identity] = head
-            _forget_oldest(self._watched)
+            self._sightings.watch(identity, text)
             self._valid = None
 
     def forget(self) -> None:
@@ -234,42 +233,27 @@ class Listing:
                     raise
                 if mark is not None:
                     continue
-                facts, has_writer = Facts(b"", None, None, True), None  # still the log
+                facts, has_writer = Facts(b"", b"", None, None, True), None  # still the log
             times = facts.first, facts.last
             seen = Observed(name, mark, identity, size, modified, changed, *times, has_writer)
             seen = replace(seen, is_empty=not facts.head)
             if identity not in entries or mark is None:
                 entries[identity] = Entry(path, seen, facts)
-        self._recognize(entries)
-        number_of = {identity: number for number, identity in enumerate(self._watched)}
-        seen_files = [
-            replace(entry.seen, watched=number_of.get(identity))
+        watched, since = self._sightings.look(
+            [
+                Sight(identity, entry.facts.text, entry.is_packed, entry.is_log)
+                for identity, entry in entries.items()
+            ]
+        )
+        observed = [
+            replace(entry.seen, watched=watched.get(identity), since=since.get(identity))
             for identity, entry in entries.items()
         ]
-        ordered = as_watched(in_order(seen_files))
+        ordered = as_watched(as_seen(in_order(observed)))
         snapshot = Snapshot([entries[seen.identity]._replace(seen=seen) for seen in ordered])
         has_time = snapshot.log is not None and snapshot.log.facts.first is not None
         self._is_doubtful = len(ordered) < len(entries) and not has_time
         return snapshot
-
-    def _recognize(self, entries: dict[Identity, Entry]) -> None:
-        """Find the files that were watched among those that are there now.
-
-        One that is gone may have been compressed; another file may have got its number.
-        """
-        packed = {
-            entry.facts.head: identity
-            for identity, entry in entries.items()
-            if entry.is_packed and identity not in self._watched and entry.facts.head.strip(b"\0")
-        }
-        watched: OrderedDict[Identity, bytes] = OrderedDict()
-        for identity, head in self._watched.items():
-            entry = entries.get(identity)
-            if entry and head and entry.facts.head.startswith(head):
-                watched[identity] = entry.facts.head
-            elif head in packed:
-                watched[packed[head]] = head
-        self._watched = watched
 
     def _look_into(
         self, path: Path, mark: Mark | None, version: Version
@@ -296,9 +280,10 @@ class Listing:
 def _facts_of(file: File) -> Facts:
     head, text = file.beginning()
     if isinstance(file, PackedFile):
-        return Facts(head, first_time(text), None, True)
+        return Facts(head, text, first_time(text), None, True)
     last = file.read(max(0, file.size - _LAST), _LAST)
-    return Facts(head, first_time(text), last_time(last), not last or last.endswith(b"\n"))
+    is_terminated = not last or last.endswith(b"\n")
+    return Facts(head, text, first_time(text), last_time(last), is_terminated)
 
 
 def _state(target: Path) -> object:

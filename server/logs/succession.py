@@ -39,6 +39,8 @@ class Succession:
         renamed = index is not None and bool(file and file.was_live)
         rest, why = self._after(snapshot, index, file, end, trace)
         for entry in rest:
+            if trace and not entry.is_log and trace.is_older(entry):
+                continue  # it was there before, whatever its name says now
             try:
                 following = self._archive.open(entry)
             except CannotUnpackError as error:
