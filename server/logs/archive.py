@@ -86,7 +86,8 @@ class Archive:
         if not pieces:
             self._without_pieces = snapshot
             return snapshot
-        return Snapshot([entry for entry in snapshot.entries if entry not in pieces])
+        whole = [entry for entry in snapshot.entries if entry not in pieces]
+        return Snapshot(whole, snapshot.latest)
 
     def _is_made_of(
         self, packed: Entry, plain: "dict[tuple[float, tuple[int, ...]], Entry]"

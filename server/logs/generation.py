@@ -23,9 +23,16 @@ class Trace(NamedTuple):
     """The first HEAD bytes of the generation."""
 
     def is_older(self, entry: Entry) -> bool:
-        """Whether a file came before the generation, perhaps before it was compressed."""
+        """Whether a file came before the generation, perhaps before it was compressed.
+
+        It did, too, if it was there when the generation was the log, though it was not yet known
+        that it belongs to it.
+        """
         place = self.snapshot.place_of(entry)
-        return place is not None and place < self.place
+        if place is not None:
+            return place < self.place
+        since, was_log = entry.seen.since, self.place >= len(self.snapshot.entries) - 1
+        return was_log and since is not None and since <= self.snapshot.latest
 
     @property
     def entry(self) -> Entry | None:

@@ -218,7 +218,11 @@ class History:
             found = await self._finder.find(end, file)
             found = found or await self._finder.find_copy(end)
             held = found.file if found else None
-            if held is None or position.offset >= held.size or not held.holds(position):
+            if (
+                held is None
+                or position.offset >= _length(generation, held)
+                or not held.holds(position)
+            ):
                 next_place = (await self._next(generation)).end
                 kept = await self._kept(place, next_place)
                 return kept or await self._gap(place, next_place)
@@ -248,7 +252,7 @@ class History:
         is_open = generation.end is None
 
         def read_lines(read: Read, most: int) -> LineBatch | None:
-            stop = min(end.offset, file.size)
+            stop = min(end.offset, _length(generation, file))
             batch = self._split(read, position, stop, is_open, most)
             # What was read stood there before this check, so it is the log's. A copy
             # that is shorter than what it was made of does not change any more.
@@ -347,6 +351,16 @@ class History:
         **kwargs: _Arguments.kwargs,
     ) -> _Result:
         return await run_in(self._threads.searchers, function, *args, **kwargs)
+
+
+def _length(generation: Generation, file: File) -> int:
+    """Bytes of a file that may be of a generation.
+
+    Where that was cut back, the file holds the next one from there on.
+    """
+    size, end = file.size, generation.end
+    following = generation.next.end.position.offset if generation.next else 0
+    return min(size, following) if following and end and size < end.offset else size
 
 
 def _to_boundary(offset: int) -> int:

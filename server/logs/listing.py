@@ -93,10 +93,14 @@ class Entry(NamedTuple):
 
 
 class Snapshot:
-    """The files of a log at one moment, oldest first, the log itself last if it is there."""
+    """The files of a log at one moment, oldest first, the log itself last if it is there.
 
-    def __init__(self, entries: list[Entry]) -> None:
+    latest: what `Observed.since` is, at the most, of a file that was there then beside the log.
+    """
+
+    def __init__(self, entries: list[Entry], latest: int = 0) -> None:
         self.entries = entries
+        self.latest = latest
         self.index = {entry.identity: number for number, entry in enumerate(entries)}
 
         self.beginnings: dict[bytes, int] = {}
@@ -250,7 +254,9 @@ class Listing:
             for identity, entry in entries.items()
         ]
         ordered = as_watched(as_seen(in_order(observed)))
-        snapshot = Snapshot([entries[seen.identity]._replace(seen=seen) for seen in ordered])
+        snapshot = Snapshot(
+            [entries[seen.identity]._replace(seen=seen) for seen in ordered], self._sightings.latest
+        )
         has_time = snapshot.log is not None and snapshot.log.facts.first is not None
         self._is_doubtful = len(ordered) < len(entries) and not has_time
         return snapshot

@@ -43,7 +43,8 @@ class Sightings:
     def __init__(self) -> None:
         self._watched: OrderedDict[Identity, bytes] = OrderedDict()  # with how they begin
         self._seen: OrderedDict[Identity, _Seen] = OrderedDict()
-        self._looks = 0
+        self.latest = 0
+        """What files have that were new at the last look. The log has one more if it was new."""
 
     def watch(self, identity: Identity, text: bytes) -> None:
         """Note that a file which begins with `text` was followed, after those noted before it."""
@@ -84,7 +85,7 @@ class Sightings:
         self._watched = watched
 
     def _recognize_seen(self, sights: dict[Identity, Sight]) -> None:
-        self._looks += 1
+        self.latest += 2
         known, seen = self._seen, dict[Identity, _Seen]()
         for identity, sight in sights.items():
             if not sight.text:
@@ -95,7 +96,7 @@ class Sightings:
             else:
                 since = self._since_before_packing(sight) if sight.is_packed else None
             if since is None:
-                since = 2 * self._looks + sight.is_log
+                since = self.latest + sight.is_log
             seen[identity] = _Seen(sight.text, sight.is_packed, since)
         for identity, one in seen.items():
             known.pop(identity, None)

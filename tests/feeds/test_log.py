@@ -11,7 +11,7 @@ import pytest
 from server.feeds.contract import Batch, Last
 from server.feeds.log import LogFeed
 from server.feeds.recent import OVERHEAD
-from server.logs.generation import LogBatch, Place
+from server.logs.generation import Lines, LogBatch, Place
 from tests.event_stream import Parsed, Parser
 from tests.feeding import MEMORY, data, feeding, frames, live, log_feed, take, whole
 
@@ -361,5 +361,33 @@ def test_the_id_of_the_live_end_skips_no_line_that_was_rotated_before_it_was_rea
         feed.log.close()
         async with feeding(log) as later:
             assert data(await take(frames(later, id), 50)) == text(0, 50).splitlines()
+
+    run(test)
+
+
+def test_lines_written_after_a_log_was_cut_back_are_read_once(tmp_path: Path) -> None:
+    """They stand where lines stood that a slow client has yet to get."""
+    log = tmp_path / "app.log"
+    log.touch()
+
+    async def test() -> None:
+        async with feeding(log) as feed:
+            lines = live(feed)
+            log.write_text(text(0, 1000))
+            await take(lines, 1000)
+            place = await feed.log.history.back(50)
+            os.truncate(log, len(text(0, 960)))
+            with log.open("a") as file:
+                file.write(text(1000, 1005))
+            await take(lines, 5)
+            log.rename(tmp_path / "app.log.1")
+            log.write_text(text(1005, 1010))
+            await take(lines, 5)
+            got = ""
+            while not feed.is_live(place):
+                batch = await feed.log.read(place)  # from disk
+                place = batch.end
+                got += batch.batch.lines.decode() if isinstance(batch, Lines) else ""
+            assert got == text(950, 960) + text(1000, 1010)
 
     run(test)
