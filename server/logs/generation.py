@@ -31,8 +31,9 @@ class Trace(NamedTuple):
         place = self.snapshot.place_of(entry)
         if place is not None:
             return place < self.place
-        since, was_log = entry.seen.since, self.place >= len(self.snapshot.entries) - 1
-        return was_log and since is not None and since <= self.snapshot.latest
+        since, own = entry.seen.since, self.entry.seen.since if self.entry else None
+        was_log = self.place >= len(self.snapshot.entries) - 1
+        return was_log and since is not None and since != own and since <= self.snapshot.latest
 
     @property
     def entry(self) -> Entry | None:
