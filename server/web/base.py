@@ -1,6 +1,7 @@
 """What every handler does first and last: who may read, CORS, errors, numbers in the query."""
 
 import math
+import re
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
@@ -18,6 +19,10 @@ REFUSED_FOR = 60
 
 CHALLENGE = 'Bearer realm="riacho"'
 """What a client has to show (RFC 6750, section 3)."""
+
+# int() and float() take underscores and the digits of all scripts, too
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 COOKIE_DAYS = 30
 """How long a browser that has shown the token is known by its cookie."""
@@ -192,10 +197,9 @@ class BaseHandler(RequestHandler):
     def number(self, name: str, default: float, least: float, most: float) -> float:
         """A number in the query. Raises HTTPError 400 unless `least` <= number <= `most`."""
         text = self.get_query_argument(name, None)
-        try:
-            value = default if text is None else float(text)
-        except ValueError:
-            value = math.nan
+        value = default
+        if text is not None:
+            value = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not least <= value <= most:
             raise HTTPError(400, f"{name}={text!r} is not a number from {least:g} to {most:g}")
         return value
@@ -203,10 +207,9 @@ class BaseHandler(RequestHandler):
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         """The same for a whole number."""
         text = self.get_query_argument(name, None)
-        try:
-            value = default if text is None else int(text)
-        except ValueError:
-            value = least - 1
+        value = default
+        if text is not None:
+            value = int(text) if _INTEGER.fullmatch(text) else least - 1
         if not least <= value <= most:
             raise HTTPError(400, f"{name}={text!r} is not a whole number from {least} to {most}")
         return value

@@ -1,6 +1,7 @@
 """`/logs/NAME`: the very bytes of a log's file, or a range of them (RFC 9110, section 14)."""
 
 import re
+import sys
 from collections.abc import AsyncIterator
 
 from tornado.iostream import StreamClosedError
@@ -51,15 +52,17 @@ class RawLogHandler(StreamingHandler):
     def _range(self, raw: RawFile, size: int) -> tuple[int, int]:
         """The bytes that are asked for, from the first to behind the last; all by default."""
         header = self.request.headers.get("Range", "")
-        match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip(), re.ASCII)
+        match = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip(), re.ASCII)
         if not match or not any(match.groups()) or not self._may_be_ranged(raw, size):
             return 0, size  # also what a server may do with ranges that it does not know
         first, last = match.groups()
         if not first:
-            return max(0, size - int(last)), size if int(last) else 0
-        if last and int(last) < int(first):
+            length = _offset(last)
+            return max(0, size - length), size if length else 0
+        start, end = _offset(first), _offset(last) + 1 if last else size
+        if last and end <= start:
             return 0, size
-        return int(first), min(size, int(last) + 1) if last else size
+        return start, min(size, end)
 
     def _may_be_ranged(self, raw: RawFile, size: int) -> bool:
         """Whether what the client has of the file is still its beginning (section 13.1.5).
@@ -71,6 +74,12 @@ class RawLogHandler(StreamingHandler):
             return True
         match = _ETAG.fullmatch(condition.strip())
         return match is not None and match[1] == raw.version and int(match[2], 16) <= size
+
+
+def _offset(digits: str) -> int:
+    """What the digits say; of those beyond any file, a number that is beyond any file, too."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) < 19 else sys.maxsize
 
 
 async def _pieces(raw: RawFile, start: int, end: int) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -222,11 +223,20 @@ def test_an_id_that_is_not_in_the_log_gets_a_gap_and_the_oldest_line(
 
 
 @pytest.mark.parametrize(
-    "query", ["backlog=-1", "backlog=x", "backlog=1e3", "backlog=99999999999", "from=middle"]
+    "query",
+    [
+        "backlog=-1",
+        "backlog=x",
+        "backlog=1e3",
+        "backlog=99999999999",
+        "backlog=1_0",
+        "backlog=٣",
+        "from=middle",
+    ],
 )
 def test_a_bad_query_is_a_400_that_says_why(server: Server, query: str) -> None:
-    status, headers, body = server.get(f"/stream-logs?{query}")
     name, value = query.split("=")
+    status, headers, body = server.get(f"/stream-logs?{name}={quote(value)}")
     assert status == 400
     assert headers["Content-Type"] == "text/plain; charset=utf-8"
     assert name in body.decode()
@@ -271,6 +281,11 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ("lines=0-1", 200, 0, len(RAW)),
         ("bytes=-", 200, 0, len(RAW)),
         ("bytes=99999999999-", 416, 0, 0),
+        ("bytes=9999999999999999999-", 416, 0, 0),
+        (f"bytes={'9' * 5000}-", 416, 0, 0),
+        (f"bytes=5-{'9' * 5000}", 206, 5, len(RAW)),
+        (f"bytes=-{'9' * 5000}", 200, 0, len(RAW)),
+        ("bytes=00000000000000000007-00000000000000000007", 206, 7, 8),
         ("bytes=-0", 416, 0, 0),
     ],
 )
@@ -302,6 +317,8 @@ CLOSE = '{"reason": "finished", "last": %d}'
         ("from=3&to=5&interval=0.01", "", range(3, 6)),
         ("from=-1&to=1&interval=0", "", range(-1, 2)),
         ("from=7&to=7&interval=0", "", range(7, 8)),
+        ("from=%2B7&to=9&interval=1e-3", "", range(7, 10)),
+        ("from=8&to=9&interval=.0", "", range(8, 10)),
         ("interval=0", "4", range(5, 11)),
         ("from=-3&to=0&interval=0", "-2", range(-1, 1)),
     ],
@@ -346,7 +363,8 @@ def test_an_id_that_is_no_number_of_the_stream_gets_a_gap(server: Server, id: st
     "query",
     [
         "from=x", "to=", "from=5&to=4", "interval=-1", "interval=nan", "interval=inf",
-        "interval=1e9", "to=1e3", "to=99999999999999999999", "from=1.5", "interval=x",
+        "interval=1e9", "interval=1_0", "interval=%D9%A3", "from=1_0", "to=1e3",
+        "to=99999999999999999999", "from=1.5", "interval=x",
         "to=" + "9" * 5000, "to=%25s", "to=3%0aWARNING",
     ],
 )  # fmt: skip
