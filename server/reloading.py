@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import ssl
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from server.errors import StartError
@@ -12,6 +14,9 @@ from server.service import notify
 from server.settings import Settings
 from server.tls import tls_context
 from server.web.access import read_token
+
+PATIENCE = 60.0
+"""Seconds after which a file that cannot be read is given up, as on a disk that is out of reach."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,9 +70,36 @@ class Reloading:
 
     async def _try(self, name: str, read: Callable[[], _Result]) -> _Result | None:
         try:
-            result = await asyncio.to_thread(read)
+            result = await _in_thread(read)
+        except TimeoutError:
+            _log.error(
+                "SIGHUP: %s is not read within %g s; what was read before stays in use",
+                name,
+                PATIENCE,
+            )
+            return None
         except StartError as error:
             _log.error("SIGHUP: %s; what was read before stays in use", error)
             return None
         _log.info("SIGHUP: %s was read again", name)
         return result
+
+
+async def _in_thread(read: Callable[[], _Result]) -> _Result:
+    """What `read` gives. Raises what it raises, and TimeoutError if it takes too long.
+
+    It has a thread of its own, for which neither the exit nor the next SIGHUP waits: nothing can
+    end a thread that hangs in open(2).
+    """
+    reading: Future[_Result] = Future()
+    reading.set_running_or_notify_cancel()  # so that a late result finds its place
+
+    def work() -> None:
+        try:
+            reading.set_result(read())
+        except BaseException as error:
+            reading.set_exception(error)
+
+    threading.Thread(target=work, name="reload", daemon=True).start()
+    async with asyncio.timeout(PATIENCE):
+        return await asyncio.wrap_future(reading)

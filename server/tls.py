@@ -15,8 +15,9 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         for option, path in (("--certfile", settings.certfile), ("--keyfile", settings.keyfile)):
-            if path and not path.is_file():
-                raise StartError(f"{option} {path}: there is no such file")
+            if path and not path.is_file():  # to open a FIFO would wait for its writer
+                problem = "it is no regular file" if path.exists() else "there is no such file"
+                raise StartError(f"{option} {path}: {problem}")
         context.load_cert_chain(settings.certfile, settings.keyfile, lambda: "")
     except (OSError, ValueError) as error:
         raise StartError(

@@ -1,16 +1,23 @@
 """SIGHUP: a new certificate and a new token are taken up while streams go on."""
 
+import asyncio
 import http.client
+import logging
+import os
 import signal
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from server import reloading
+from server.reloading import Reloading
+from server.settings import Settings
 from tests.running import PATIENCE, Client, Server, running, wait_until
 
 OLD, NEW = "old-token", "new-token"
@@ -150,6 +157,45 @@ def test_what_cannot_be_used_is_named_and_changes_nothing(
     spoil(tmp_path)
     hang_up(guarded, said)
     assert (shown_by(guarded), status(guarded, OLD), status(guarded, NEW)) == (before, 200, 401)
+
+
+def test_a_token_that_does_not_come_holds_up_no_exit(guarded: Server, tmp_path: Path) -> None:
+    (tmp_path / "token").unlink()
+    os.mkfifo(tmp_path / "token")
+    hang_up(guarded, "cert.pem was read again")
+    assert status(guarded, OLD) == 200
+    assert guarded.end() == 0
+
+
+def test_a_file_that_cannot_be_read_holds_up_no_later_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a disk that is out of reach: nothing can end the thread that reads."""
+    caplog.set_level(logging.INFO, "server.reloading")
+    never, path, tokens = threading.Event(), tmp_path / "token", list[str]()
+    monkeypatch.setattr(reloading, "PATIENCE", 0.1)
+    monkeypatch.setattr(reloading, "read_token", lambda path: never.wait())
+
+    async def main() -> None:
+        one = Reloading(Settings(token_file=path), lambda tls: None, tokens.append)
+        task = asyncio.create_task(one.run())
+        one.request()
+        await until(lambda: "is not read within 0.1 s" in caplog.text)
+        monkeypatch.setattr(reloading, "read_token", lambda path: NEW)
+        one.request()
+        await until(lambda: tokens == [NEW])
+        monkeypatch.setattr(reloading, "read_token", lambda path: never.wait())
+        one.request()
+        task.cancel()
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    asyncio.run(main())  # which waits for the threads of `asyncio.to_thread`
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "reload")
+    never.set()
 
 
 def test_without_anything_to_read_the_server_says_so_and_goes_on(tmp_path: Path) -> None:

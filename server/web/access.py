@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from server.errors import StartError
+from server.inputs import read_input
 from server.settings import Settings
 from server.web.addresses import is_address, is_loopback
 from server.web.guessing import Guesses, TooSoonError
@@ -51,7 +52,7 @@ def read_token(path: Path) -> str:
     """The token that is the first line of a file. Raises StartError if there is none."""
     name = f"--token-file {path}"
     try:
-        token = path.read_text().partition("\n")[0].strip()
+        token = read_input(path).partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise StartError(f"{name} cannot be read ({reason}): name a text file") from None
