@@ -9,7 +9,7 @@ them close-on-exec (PEP 446), and to list them takes a /proc, which is not every
 """
 
 import asyncio
-import errno
+import codecs
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +19,25 @@ import sh
 from server.errors import StartError
 
 PIPE_READ = 64 * 1024
+
+_ENCODING = "riacho_file_names"
+
+
+def _find_codec(name: str) -> codecs.CodecInfo | None:
+    """What encodes a name that is no text into the bytes that it has in the file system (PEP 383).
+
+    `sh` encodes the arguments of a command strictly, but with any codec that has a name.
+    """
+    if name != _ENCODING:
+        return None
+    return codecs.CodecInfo(
+        lambda text, errors="strict": (os.fsencode(text), len(text)),
+        lambda data, errors="strict": (os.fsdecode(bytes(data)), len(data)),
+        name=name,
+    )
+
+
+codecs.register(_find_codec)
 
 
 def find_tail() -> sh.Command:
@@ -30,15 +49,19 @@ def find_tail() -> sh.Command:
     """
     for name in ("tail", "gtail"):
         try:
-            command = sh.Command(name)
-            if "GNU coreutils" in command("--version", _tty_out=False, _close_fds=False):
+            command = sh.Command(name).bake(_encoding=_ENCODING, _close_fds=False)
+            if "GNU coreutils" in command("--version", _tty_out=False):
                 return command
         except (sh.CommandNotFound, sh.ErrorReturnCode):
             continue
         except (sh.ForkException, OSError) as error:
-            why = str(error).strip().rpartition("\n")[2]
-            raise StartError(f"{name} cannot be started: {why}") from None
+            raise StartError(f"{name} cannot be started: {_why(error)}") from None
     raise StartError("GNU tail is not installed: install the package coreutils")
+
+
+def _why(error: Exception) -> str:
+    """The cause; of what failed in the new process, `sh` has the whole traceback."""
+    return str(error).strip().rpartition("\n")[2]
 
 
 class Tail:
@@ -67,12 +90,11 @@ class Tail:
                     _bg_exc=False,
                     _no_out=True,
                     _no_err=True,
-                    _close_fds=False,
                 )
         except BaseException as error:
             os.close(reader)
             if isinstance(error, sh.ForkException):
-                raise OSError(errno.EAGAIN, "cannot start tail") from error
+                raise OSError(f"tail cannot be started: {_why(error)}") from error
             raise
         finally:
             os.close(writer)

@@ -20,6 +20,7 @@ class Tailing:
         self._path = path
         self._tail: Tail | None = None
         self._started = self._level = -float("inf")
+        self._problem = ""
         self.restarts = 0
         """How often tail had to be replaced."""
 
@@ -45,8 +46,11 @@ class Tailing:
         self._started = self._level = now
         try:
             self._tail = Tail(self._command, self._path, offset)
+            self._problem = ""
         except OSError as error:
-            _log.warning("reading %s without tail for now: %s", self._path, error)
+            if str(error) != self._problem:  # it is tried again and again
+                _log.warning("reading %s without tail for now: %s", self._path, error)
+            self._problem = str(error)
 
     async def read(self, taken: int, seconds: float) -> bytes | None:
         """What tail hands over within `seconds`, without what was taken before.

@@ -19,8 +19,9 @@ async def read_all(tail: Tail) -> bytes:
     return data
 
 
-def test_it_reads_from_an_offset_and_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "-app log"
+@pytest.mark.parametrize("name", [b"-app log", b"\xff.log", "é.log".encode()])
+def test_it_reads_from_an_offset_and_goes_on(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
     path.write_bytes(b"0123456789")
 
     async def main() -> None:
