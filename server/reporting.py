@@ -127,10 +127,18 @@ def without_secrets(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` in which nothing can pass for another line, or move a terminal's cursor."""
+    """`text` in which nothing can pass for another line, or move a terminal's cursor.
+
+    It can be encoded: a byte that is no text in a file's name (PEP 383) becomes such as `\\xff`.
+    """
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    byte = ord(char) - 0xDC00
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else repr(char)[1:-1]
 
 
 def log_request(handler: RequestHandler) -> None:

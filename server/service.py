@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Callable
+
+from server.reporting import printable
 
 
 def notify(*assignments: str) -> None:
@@ -16,10 +19,12 @@ def notify(*assignments: str) -> None:
         address = "\0" + address[1:]  # "a Linux abstract namespace socket"
     elif not address.startswith("/"):
         return
+    # a name in it is any bytes, and must not begin another assignment
+    message = "\n".join(map(printable, assignments)).encode()
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.setblocking(False)
-            channel.sendto("\n".join(assignments).encode(), address)
+            channel.sendto(message, address)
     except OSError:
         pass  # systemd draws its own conclusions from silence
 
@@ -28,7 +33,7 @@ def watchdog_interval() -> float | None:
     """Seconds after which systemd takes a silent process for hung; None if it never does."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     meant = os.environ.get("WATCHDOG_PID") in (None, str(os.getpid()))
-    if not (meant and microseconds.isdigit() and int(microseconds)):
+    if not (meant and re.fullmatch("[0-9]{1,18}", microseconds) and int(microseconds)):
         return None
     return int(microseconds) / 1e6
 

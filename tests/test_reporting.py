@@ -48,6 +48,7 @@ def test_what_lets_a_client_in_is_left_out(text: str, clean: str | None) -> None
         ("\x1b[2Jgone", "\\x1b[2Jgone"),
         ("\u202eleft\u2028line\x85", "\\u202eleft\\u2028line\\x85"),
         ("\x00\ud800", "\\x00\\ud800"),
+        ("b\udcff\udc80.log", "b\\xff\\x80.log"),
     ],
 )
 def test_nothing_passes_for_another_line(text: str, shown: str) -> None:

@@ -100,6 +100,19 @@ def no_descriptors_left() -> Iterator[None]:
             os.close(descriptor)
 
 
+def test_a_name_may_be_any_bytes_and_begins_no_other_assignment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / os.fsdecode(b"b\xff")
+    directory.mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(directory / "notify"))
+        channel.settimeout(PATIENCE)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(directory / "notify"))
+        notify("READY=1", f"STATUS=streams {directory.name}/é\nSTOPPING=1")
+        assert channel.recv(4096).decode() == "READY=1\nSTATUS=streams b\\xff/é\\nSTOPPING=1"
+
+
 @pytest.mark.parametrize("address", ["", "vsock:2:1234", "/nobody/is/here"])
 def test_without_systemd_nobody_is_told(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", address)
@@ -123,6 +136,8 @@ def test_an_abstract_address_begins_with_an_at_sign(monkeypatch: pytest.MonkeyPa
         ("30000000", "1", None),
         ("0", None, None),
         ("soon", None, None),
+        ("²", None, None),
+        ("9" * 5000, None, None),
         ("", None, None),
     ],
 )
