@@ -137,7 +137,7 @@ class Source:
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[asyncio.Task[None]]:
         """Follow the log meanwhile, in a task that never ends but by an error, raised here."""
-        await self.feed.log.open()
+        await self._open()
         following = asyncio.create_task(self.feed.follow())
         if self._writer:
             self._writer.start()
@@ -151,6 +151,13 @@ class Source:
             self.feed.log.close()
         if not following.cancelled():
             following.result()
+
+    async def _open(self) -> None:
+        log = self.feed.log
+        try:
+            await log.open()
+        except OSError as error:
+            raise StartError(f"{log.path} cannot be read ({error.strerror}): name a log") from None
 
 
 async def run(
@@ -176,7 +183,7 @@ async def run(
     tls = tls_context(settings)
     try:
         sockets = listen(settings.port, settings.host)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: no name of a host is like that
         raise StartError(_why_not_bound(settings, error)) from None
     host, port = sockets[0].getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # an address to call
@@ -232,7 +239,7 @@ async def run(
         ends = [asyncio.create_task(stop.wait()), following]
         if settings.pid:
             ends.append(asyncio.create_task(_end_of(settings.pid)))
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
 
         notify("STOPPING=1")
         server.stop()
@@ -241,6 +248,8 @@ async def run(
         for task in (*ends, *background):
             if task is not following:
                 task.cancel()
+        for task in ended:
+            task.result()  # raises what has ended it
 
 
 def _has_terminal() -> bool:
@@ -254,6 +263,7 @@ async def _end_of(pid: int) -> None:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
+            _log.info("the process %d of --pid is not there any more, so the server ends", pid)
             return
         except PermissionError:
             pass  # there, and somebody else's
@@ -280,12 +290,14 @@ def _collect_garbage_seldom() -> None:
     gc.set_threshold(10_000, 5, 50)
 
 
-def _why_not_bound(settings: Settings, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
+def _why_not_bound(settings: Settings, error: OSError | ValueError) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
         return (
             f"port {settings.port} on {settings.host} is in use: "
             "stop what uses it, or choose another with --port (0 takes a free one)"
         )
-    if error.errno == errno.EACCES:
+    if number == errno.EACCES:
         return f"port {settings.port} needs privileges: choose one above 1023 with --port"
-    return f"cannot listen on {settings.host} ({error.strerror}): choose an address with --host"
+    why = error.strerror if isinstance(error, OSError) else "it is no name of a host"
+    return f"cannot listen on {settings.host} ({why}): choose an address with --host"

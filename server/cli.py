@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import logging
+import os
 import re
 import socket
 import sys
@@ -14,11 +16,17 @@ import click
 from server import __version__, reporting
 from server.app import run
 from server.errors import StartError
+from server.inputs import read_input
 from server.settings import Settings
 from server.web.access import check_names, with_token
 
 PREFIX = "RIACHO"
 """What the names of environment variables begin with."""
+
+_LONGEST = 200
+"""Characters of a value that an error shows."""
+
+_log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -28,12 +36,16 @@ def main() -> None:
     except click.Abort:
         code = 130
     except click.UsageError as error:
-        click.echo(f"riacho: {error.format_message()} See python -m server --help.", err=True)
+        _refuse(f"{error.format_message()} See python -m server --help.")
         code = 2
     except (click.ClickException, StartError) as error:
-        click.echo(f"riacho: {error}", err=True)
+        _refuse(str(error))
         code = 2
     sys.exit(code)
+
+
+def _refuse(why: str) -> None:
+    click.echo(f"riacho: {reporting.printable(why)}", err=True)
 
 
 def _option(field: "dataclasses.Field[Any]") -> click.Option:
@@ -77,9 +89,15 @@ def _read_config(context: click.Context, param: click.Parameter, path: Path | No
     if path is None:
         return
     try:
-        values = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise click.BadParameter(f"{path}: {error}") from None
+        values = tomllib.loads(read_input(path))
+    except RecursionError:
+        raise click.BadParameter(f"{path}: its values are nested too deeply.") from None
+    except OSError as error:
+        raise click.BadParameter(f"{path}: it cannot be read ({error.strerror}).") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise click.BadParameter(f"{path}: {error}.") from None
+    except ValueError:
+        raise click.BadParameter(f"{path}: a number in it has too many digits.") from None
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     settings: dict[str, Any] = {}
     for key, value in values.items():
@@ -90,24 +108,40 @@ def _read_config(context: click.Context, param: click.Parameter, path: Path | No
             raise click.BadParameter(f"{path}: {key!r} is there twice.")
         wanted = _wanted(fields[name], value)
         if wanted:
-            raise click.BadParameter(f"{path}: {key} = {value!r}: give {wanted}.")
+            raise click.BadParameter(f"{path}: {key} = {_shown(value)}: give {wanted}.")
         settings[name] = value
     context.default_map = settings
 
 
 def _wanted(field: "dataclasses.Field[Any]", value: object) -> str | None:
     """What a TOML file has to give for a setting, if `value` is of another kind."""
-    kind = type(value)
     if field.type is bool:
-        return None if kind is bool else "true or false"
+        return None if type(value) is bool else "true or false"
     if field.type in (int, int | None):
-        return None if kind is int else "a whole number"
+        return None if _is_whole_number(value) else "a whole number"
     if field.type is float:
-        return None if kind in (int, float) else "a number"
+        is_number = type(value) is float or _is_whole_number(value)
+        return None if is_number else "a number"
     if isinstance(field.default, tuple):
-        texts = kind is list and all(type(one) is str for one in value)  # type: ignore[attr-defined]
-        return None if texts else 'a list of texts, as in ["one", "two"]'
-    return None if kind is str else "a text in quotes"
+        is_list = isinstance(value, list) and all(type(one) is str for one in value)
+        return None if is_list else 'a list of texts, as in ["one", "two"]'
+    if type(value) is not str:
+        return "a text in quotes"
+    return "a text without NUL characters" if "\0" in value else None  # no path can have them
+
+
+def _is_whole_number(value: object) -> bool:
+    """Whether it is one of 64 bits: TOML has no others, though Python reads them."""
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def _shown(value: object) -> str:
+    """A value as Python writes it, or the beginning of that."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of too many digits; lists in lists in lists
+        text = "..."
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _show_version(context: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -123,7 +157,19 @@ def _run(**values: Any) -> None:
     settings = with_token(given)
     secrets = reporting.configure(settings.log_format, settings.token)
     made = settings.token if given.token is None and given.token_file is None else None
-    asyncio.run(run(settings, lambda url: _announce(settings, url, made), secrets.hide))
+    is_up = False
+
+    def announce(url: str) -> None:
+        nonlocal is_up
+        is_up = True
+        _announce(settings, url, made)
+
+    try:
+        asyncio.run(run(settings, announce, secrets.hide))
+    except OSError as error:
+        if is_up:
+            raise
+        raise StartError(f"the server cannot start: {error}") from None
 
 
 def _check_log(log: Path | None) -> None:
@@ -144,10 +190,35 @@ def _normal(prefix: str) -> str:
 
 
 def _announce(settings: Settings, url: str, made_token: str | None) -> None:
-    what = f"{settings.log_path}"
+    """Say on stdout what is served where.
+
+    Nobody may be there to read it, and a stream that runs is worth more than that. Raises
+    StartError only if it has a token that is told nowhere else.
+    """
+    try:
+        _say(_announcement(settings, url, made_token))
+    except OSError as error:
+        # what is left in the buffer is written once more at the exit, which must not fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        why = f"stdout cannot be written ({error.strerror})"
+        if made_token:
+            raise StartError(
+                f"{why} and would tell the token that was made: give one with --token-file"
+            ) from None
+        _log.warning("%s; the server is at %s", why, url)
+
+
+def _say(text: str) -> None:
+    """Write to stdout; what it cannot encode, it escapes. Raises OSError."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _announcement(settings: Settings, url: str, made_token: str | None) -> str:
+    what = reporting.printable(str(settings.log_path))
     if settings.writes_log:
         what += f", written here every {settings.writer_interval:g} s"
-    click.echo(f"Riacho streams {what}")
+    lines = [f"Riacho streams {what}"]
     query = f"?token={made_token}" if made_token else ""
     for path, meaning in (
         ("/", "the pages"),
@@ -155,10 +226,10 @@ def _announce(settings: Settings, url: str, made_token: str | None) -> None:
         ("/stream-numbers", "numbers as events"),
         ("/slow-numbers", "a page that arrives in pieces"),
     ):
-        click.echo(f"  {url}{path + query:<17} {meaning}")
+        lines.append(f"  {url}{path + query:<17} {meaning}")
     if settings.host in ("0.0.0.0", "::", ""):
-        click.echo(f"From other machines: the same with this one's name, {socket.gethostname()}")
-    click.echo("Ctrl+C stops it.")
+        lines.append(f"From other machines: the same with this one's name, {socket.gethostname()}")
+    return "\n".join([*lines, "Ctrl+C stops it."])
 
 
 command = click.Command(

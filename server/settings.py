@@ -17,6 +17,9 @@ VIEWER_VARIABLE = "JUPYTER_RIACHO_PATH"
 MAX_BACKLOG = 1_000_000
 """Lines."""
 
+MAX_PID = 2**31 - 1
+"""What a `pid_t` can hold."""
+
 
 def _setting(
     default: Any,
@@ -98,7 +101,9 @@ class Settings:
         least=1,
         most=1_000_000,
     )
-    pid: int | None = _setting(None, "End when the process with this number does.", least=1)
+    pid: int | None = _setting(
+        None, "End when the process with this number does.", least=1, most=MAX_PID
+    )
     log_format: str = _setting("text", "Form of the server's own log.", choices=("text", "json"))
 
     @property

@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -103,6 +105,33 @@ def test_a_server_ends_with_the_terminal_in_which_it_was_started(log: Path) -> N
     assert server.wait() == 0
     client.join(PATIENCE)
     assert [event.type for event in client.events] == ["message", "shutdown"]
+
+
+def test_a_server_that_ends_with_a_process_says_so(log: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        server = Server(log.parent, "--pid", other.pid, log)
+        other.kill()
+    assert server.wait() == 0
+    assert f"the process {other.pid} of --pid is not there any more" in server.errors()
+
+
+def test_what_ends_the_watch_of_a_process_is_told(log: Path) -> None:
+    # in a process that may not look at others
+    script = (
+        "import os, sys\n"
+        "real = os.kill\n"
+        "def kill(pid, number):\n"
+        "    if number == 0: raise RuntimeError('not to be looked at')\n"
+        "    real(pid, number)\n"
+        "os.kill = kill\n"
+        "from server.cli import main\n"
+        "sys.argv[1:] = ['app.log', '--port', '0', '--pid', '1']; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=log.parent, check=False
+    )
+    assert result.returncode == 1
+    assert "not to be looked at" in result.stderr
 
 
 def test_who_asks_for_a_stream_during_the_drain_is_told_to_come_back() -> None:

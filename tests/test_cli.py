@@ -7,7 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote_from_bytes
 
 import pytest
 
@@ -50,11 +55,22 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         (["--prot", "1"], ["--prot", "--help"]),
         (["one.log", "two.log"], ["two.log"]),
         (["--host", "no such host"], ["no such host", "--host"]),
+        (["--host", "a..b"], ["a..b", "no name of a host", "--host"]),
+        (["--host", "a" * 70], ["aaa", "no name of a host", "--host"]),
+        (["--host", os.fsdecode(b"\xff")], [r"\xff", "no name of a host", "--host"]),
+        (["--host", "two\nlines"], [r"two\nlines", "--host"]),
+        (["--pid", "99999999999999"], ["--pid", "99999999999999"]),
         (["--config", "none.toml"], ["none.toml"]),
         (["directory"], ["directory", "is a directory"]),
         (["fifo"], ["fifo", "not a regular file"]),
         (["/dev/zero"], ["/dev/zero", "not a regular file"]),
         (["missing/app.log"], ["missing", "does not exist"]),
+        (["memory"], ["memory", "cannot be read (Input/output error)"]),
+        (["--certfile", "fifo"], ["--certfile fifo", "no regular file"]),
+        (["--certfile", "directory"], ["--certfile directory", "no regular file"]),
+        (["--token-file", "directory"], ["--token-file directory", "Is a directory"]),
+        (["--token-file", "/dev/zero"], ["--token-file /dev/zero", "more than"]),
+        (["--config", "/dev/zero"], ["/dev/zero", "more than"]),
         (["loop"], ["loop", "Too many levels of symbolic links"]),
         (["a" * 300], ["aaa", "File name too long"]),
         (["-"], ["standard input", "append to a file"]),
@@ -66,6 +82,7 @@ def test_a_bad_argument_is_named(tmp_path: Path, arguments: list[str], words: li
     (tmp_path / "directory").mkdir()
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "memory").symlink_to("/proc/self/mem")
     assert_refused(start(tmp_path, *arguments), *words)
 
 
@@ -155,11 +172,51 @@ def test_a_bad_environment_variable_is_named(tmp_path: Path) -> None:
         ("allow-host = [1]", ["allow-host = [1]", "a list of texts"]),
         ("log-writer = true\nlog_writer = false", ["'log_writer'", "twice"]),
         ("port = ", ["riacho.toml"]),
+        (f"port = {'9' * 5000}", ["riacho.toml", "too many digits"]),
+        (f"port = 0x{'f' * 5000}", ["port", "a whole number"]),
+        (f"keep-alive = 0x{'f' * 5000}", ["keep-alive", "a number"]),
+        (f"port = {'[' * 3000}{']' * 3000}", ["riacho.toml", "nested too deeply"]),
+        (f"port = {'[' * 200}{']' * 200}", ["port = [[[", "...: give a whole number"]),
+        (r'log = "a\u0000b"', [r"log = 'a\x00b'", "without NUL"]),
+        (r'certfile = "a\u0000b"', ["certfile", "without NUL"]),
+        (r'token-file = "a\u0000b"', ["token-file", "without NUL"]),
+        (r'host = "a\u0000b"', ["host", "without NUL"]),
+        (r'allow-host = ["a\u0000b"]', [r"'a\x00b'", "no host name"]),
+        (r'log = "two\nlines/app.log"', [r"two\nlines", "does not exist"]),
+        ("host = 'é..b'", ["é..b", "no name of a host", "--host"]),
+        ("log = 'Ã\xff'".encode("latin-1"), ["riacho.toml", "utf-8"]),
     ],
 )
-def test_a_bad_configuration_file_is_named(tmp_path: Path, text: str, words: list[str]) -> None:
-    (tmp_path / "riacho.toml").write_text(text)
+def test_a_bad_configuration_file_is_named(
+    tmp_path: Path, text: str | bytes, words: list[str]
+) -> None:
+    (tmp_path / "riacho.toml").write_bytes(text.encode() if isinstance(text, str) else text)
     assert_refused(start(tmp_path, "--config", "riacho.toml"), *words)
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["app.log"], ["app.log: the working directory cannot be found", "whole path"]),
+        ([], ["logs/log_gerado.log", "cannot write"]),
+        (["--config", "riacho.toml"], ["riacho.toml", "No such file"]),
+        (["--token-file", "token", "app.log"], ["--token-file token", "No such file"]),
+    ],
+)
+def test_a_working_directory_that_is_gone_is_named(
+    tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    result = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, "-m", "server", *arguments],
+        cwd=tempfile.mkdtemp(dir=tmp_path),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert_refused(result, *words)
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
@@ -199,6 +256,106 @@ def test_every_setting_is_an_option_that_help_and_readme_explain(tmp_path: Path)
             assert f"RIACHO_{field.name.upper()}" in text
             assert field.metadata["help"] in text
             assert f"`{option}" in readme, f"README.md does not explain {option}"
+
+
+@contextmanager
+def heard_by(stdout: int, cwd: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A server whose stdout is the given one, on a port that it is free to choose."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server", "--port", "0", *arguments],
+        cwd=cwd,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(stdout)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def full_device() -> int:
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+def pipe_without_a_reader() -> int:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("stdout", [full_device, pipe_without_a_reader])
+def test_a_server_runs_though_nobody_can_be_told_its_address(
+    tmp_path: Path, stdout: Callable[[], int]
+) -> None:
+    """A service is there for its clients: who started it finds the address in its own log."""
+    (tmp_path / "app.log").touch()
+    with heard_by(stdout(), tmp_path, "app.log") as process:
+        assert process.stderr
+        line = process.stderr.readline()
+        assert "stdout cannot be written" in line
+        url = line.split()[-1]
+        with urllib.request.urlopen(f"{url}/healthz", timeout=PATIENCE) as answer:
+            assert answer.status == 200
+        process.terminate()
+        assert "Traceback" not in process.stderr.read()
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.linux
+def test_a_token_that_nobody_can_be_told_prevents_the_start(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    with heard_by(full_device(), tmp_path, "app.log", "--host", "0.0.0.0") as process:
+        assert process.stderr
+        assert re.fullmatch("riacho: stdout .* --token-file\n", process.stderr.read())
+        assert process.wait(PATIENCE) == 2
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("name", [b"b\xff.log", b"b\xff/app.log", "é.log".encode(), b"two\nlines"])
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C.UTF-8"},
+        {"PYTHONIOENCODING": "utf-8"},
+        {"PYTHONIOENCODING": "ascii"},
+    ],
+)
+def test_a_log_may_have_any_name(tmp_path: Path, name: bytes, env: dict[str, str]) -> None:
+    log = tmp_path / os.fsdecode(name)
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("one\n")
+    with running(tmp_path, log, env=env) as server, following(server) as client:
+        server.tail()
+        with log.open("a") as file:
+            file.write("two\n")
+        assert client.wait_for(2) == ["one", "two"]
+        assert server.output[0].startswith("Riacho streams ")
+        assert server.json("/logs")["logs"][0]["name"] == log.name
+        assert server.status(f"/logs/{quote_from_bytes(os.fsencode(log.name))}") == 200
+        assert server.get("/healthz")[0] == server.get("/metrics")[0] == 200
+        assert "WARNING" not in server.errors()
+
+
+def test_names_are_announced_in_a_form_that_can_be_read(tmp_path: Path) -> None:
+    log = tmp_path / os.fsdecode(b"b\xff.log")
+    log.touch()
+    with running(tmp_path, log, env={"PYTHONIOENCODING": "utf-8"}) as server:
+        assert server.output[0] == rf"Riacho streams {tmp_path}/b\xff.log" + "\n"
+
+
+@pytest.mark.linux
+def test_a_token_and_a_configuration_may_come_through_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    inputs = '"$@" --token-file <(echo sesame) --config <(echo prefix = \\"/one\\")'
+    with running(tmp_path, "app.log", before=["bash", "-c", inputs, "bash"]) as server:
+        assert server.url.endswith("/one")
+        assert server.status("/one/logs") == 401
+        assert server.status("/one/logs", Authorization="Bearer sesame") == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

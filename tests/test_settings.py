@@ -1,6 +1,8 @@
 """What the settings mean together."""
 
 import dataclasses
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,12 @@ def test_what_is_said_counts(log: Path | None, writes: bool) -> None:
     settings = Settings(log=log, log_writer=writes, allow_origin=("https://a.example",))
     assert settings.writes_log is writes
     assert settings.allowed_origins == ("https://a.example",)
+
+
+def test_a_process_s_number_is_one_that_the_system_can_take() -> None:
+    [field] = [field for field in dataclasses.fields(Settings) if field.name == "pid"]
+    with suppress(ProcessLookupError, PermissionError):  # what is not suppressed: OverflowError
+        os.kill(field.metadata["most"], 0)
 
 
 def test_every_default_is_within_its_bounds() -> None:

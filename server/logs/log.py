@@ -36,7 +36,7 @@ class Log:
     def __init__(
         self, path: Path, tail: sh.Command, max_line: int, max_unpack: int = MAX_UNPACK
     ) -> None:
-        self.path = Path(os.path.abspath(path))
+        self.path = _absolute(path)
         self.threads = Threads()
         self._archive = Archive(self.path, max_unpack)
         check(self.path, self._archive.target())
@@ -161,6 +161,17 @@ class RawLog:
             yield data
 
 
+def _absolute(path: Path) -> Path:
+    """Raises StartError if `path` is relative to a directory that is gone."""
+    try:
+        return Path(os.path.abspath(path))
+    except OSError as error:
+        raise StartError(
+            f"{path}: the working directory cannot be found ({error.strerror}): "
+            "change to one that exists, or give the whole path of the log"
+        ) from None
+
+
 def check(path: Path, target: Path) -> None:
     """Raise StartError if the log at `path`, which leads to `target`, cannot be followed."""
     try:
@@ -171,7 +182,7 @@ def check(path: Path, target: Path) -> None:
     except (OSError, ValueError):
         pass  # the next lines say why
     try:
-        File.open(target)
+        file = File.open(target)
     except FileNotFoundError:
         if not os.path.isdir(path.parent):
             raise StartError(
@@ -189,3 +200,13 @@ def check(path: Path, target: Path) -> None:
         raise StartError(f"{path} {problem}") from None
     except ValueError:
         raise StartError(f"{path} is not a path: name a log file") from None
+    else:
+        _try_to_read(path, file)
+
+
+def _try_to_read(path: Path, file: File) -> None:
+    """Raise StartError if the file can be opened only, as some of /proc can."""
+    try:
+        file.read(0, 1)
+    except OSError as error:
+        raise StartError(f"{path} cannot be read ({error.strerror}): name a log file") from None
