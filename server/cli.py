@@ -8,6 +8,7 @@ import re
 import socket
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def main() -> None:
 
 
 def _refuse(why: str) -> None:
-    click.echo(f"riacho: {reporting.printable(why)}", err=True)
+    with suppress(OSError):  # the exit code tells it, too
+        click.echo(f"riacho: {reporting.printable(why)}", err=True)
 
 
 def _option(field: "dataclasses.Field[Any]") -> click.Option:

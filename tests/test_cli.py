@@ -306,6 +306,14 @@ def test_a_server_runs_though_nobody_can_be_told_its_address(
 
 
 @pytest.mark.linux
+def test_a_refusal_that_nobody_can_read_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "server", "--port", "x"]
+        result = subprocess.run(command, cwd=tmp_path, stderr=full, timeout=PATIENCE, check=False)
+    assert result.returncode == 2
+
+
+@pytest.mark.linux
 def test_a_token_that_nobody_can_be_told_prevents_the_start(tmp_path: Path) -> None:
     (tmp_path / "app.log").touch()
     with heard_by(full_device(), tmp_path, "app.log", "--host", "0.0.0.0") as process:
