@@ -235,7 +235,20 @@ def _order_shape(chains: list[Chain], log: Observed | None) -> Chain:
 
 
 def _order_chain(chain: Chain, log: Observed | None) -> Chain:
-    """Files whose names differ, in the order of their times, or else of their names.
+    """Files whose names differ, oldest first.
+
+    Those that were there before others were seen have an order of their own: they may be left over
+    from another way of rotation, which counts otherwise. But first lines with times tell more.
+    """
+    since = min((file.since for file in chain if file.since is not None), default=None)
+    left = [file for file in chain if file.since in (None, since)]
+    if len(left) == len(chain) or all(file.first is not None for file in chain):
+        return _order_names(chain, log)
+    return _order_names(left, log) + _order_names([f for f in chain if f not in left], log)
+
+
+def _order_names(chain: Chain, log: Observed | None) -> Chain:
+    """The files in the order of their times, or else of their names.
 
     Dates rise with time. A number beside a date does, too, as log4j counts. A number alone counts
     up to the oldest, as logrotate does, unless the times say otherwise. Where names in neither

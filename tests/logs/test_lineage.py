@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.logs.lineage import Observed, as_watched, in_order, members
+from server.logs.lineage import Observed, as_seen, as_watched, in_order, members
 from server.logs.names import mark_of
 
 LOG = "app.log"
@@ -181,6 +181,27 @@ def test_what_was_watched_decides_before_everything_else() -> None:
     watched = {"app.log.1": 0, "app.log.3": 1, LOG: 3}
     ordered = as_watched([replace(file, watched=watched.get(file.name)) for file in seen])
     assert [file.name for file in ordered] == ["app.log.1", "app.log.2", "app.log.3", LOG]
+
+
+def test_what_was_seen_earlier_comes_first_where_no_times_are_known() -> None:
+    """Rotations within a second, compressed at once, named by numbers that rise."""
+    case: Case = [
+        ("app.log.7.gz", 10, {"since": 2}), ("app.log.5.gz", 11, {"since": 2}),
+        ("app.log.26.gz", 20, {"since": 4}), ("app.log.27.gz", 20, {"since": 6}),
+        ("app.log.29.gz", 20, {"since": 8}), (LOG, 20, {"since": 9}),
+    ]  # fmt: skip
+    wanted = files(case)
+    assert as_seen(in_order(wanted[::-1])) == wanted
+
+
+def test_the_times_of_first_lines_are_better_than_when_files_were_seen() -> None:
+    """An old file that was put back is seen late."""
+    case: Case = [
+        ("app.log.2", 10, {"since": 6, **lines(1)}), ("app.log.1", 20, {"since": 2, **lines(2)}),
+        (LOG, 30, {"since": 3, **lines(3)}),
+    ]  # fmt: skip
+    wanted = files(case)
+    assert as_seen(in_order(wanted[::-1])) == wanted
 
 
 def test_two_names_of_one_file_are_one_file() -> None:
