@@ -1,4 +1,4 @@
-"""Which files belong to a log, and in which order: pure functions over what was observed.
+"""In which order the files of a log were written: pure functions over what was observed.
 
 A name is a hint, never a proof. What was watched decides first, then what the files hold (the
 times of their first and last lines), then when they were last written to. The order of names and
@@ -7,11 +7,11 @@ the direction in which they count only break ties.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 
-from server.logs.names import Mark
+from server.logs.membership import members
+from server.logs.observed import SLACK, Chain, Observed
 
 TICK = 500_000_000
 """Nanoseconds between two times of writing that say nothing about the order of rotations: files
@@ -19,54 +19,6 @@ are copied and compressed within this time, in any order."""
 
 PLAIN_TICK = 20_000_000
 """The same of files that are not compressed, of which one is written to after the other."""
-
-SLACK = 2.0
-"""Seconds by which clocks and rounded times may differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """A file beside a log, or the log itself, as a look at it has shown it.
-
-    mark: what its name says; None for the file at the log's own path.
-    identity: device and inode.
-    modified, changed: when it was last written to, and when it was last written to or renamed
-        (mtime and ctime in stat(2)), in nanoseconds.
-    first, last: the times of its first and last line in seconds; None if they are not known.
-        Of a compressed file only the first one is.
-    has_writer: whether some process has it open for writing; None if that is not known.
-    watched: its number among the files that were watched while they were the log, None if it was
-        not.
-    since: tells when it was seen first: that of one that was seen earlier is lower. None if that is
-        not known.
-    is_empty: whether it holds nothing, so that it proves nothing about the others.
-    """
-
-    name: str
-    mark: Mark | None
-    identity: tuple[int, int]
-    size: int
-    modified: int
-    changed: int
-    first: float | None = None
-    last: float | None = None
-    has_writer: bool | None = None
-    watched: int | None = None
-    since: int | None = None
-    is_empty: bool = False
-
-    @property
-    def is_proven(self) -> bool:
-        """Whether it was the log for sure."""
-        return self.watched is not None
-
-    @property
-    def is_packed(self) -> bool:
-        return self.mark is not None and bool(self.mark.packing)
-
-
-Chain = list[Observed]
-"""Files of one shape and one packing, oldest first."""
 
 
 def in_order(files: Sequence[Observed]) -> list[Observed]:
@@ -115,79 +67,6 @@ def as_watched(files: Sequence[Observed]) -> list[Observed]:
     for place, file in zip(places, watched, strict=True):
         result[place] = file
     return result
-
-
-# --- which files belong ------------------------------------------------------------------
-
-
-def members(files: Sequence[Observed]) -> list[Observed]:
-    """The files that belong to the log.
-
-    The file at the log's own path always does, and one with a name that hardly anything else
-    has. A name that may be another log's (`app-1.log` beside `app.log`) needs support: see
-    `_is_supported`. One that another program writes to never belongs.
-    """
-    unique = {file.identity: file for file in sorted(files, key=_last_of_all)}.values()
-    log = next((file for file in unique if file.mark is None), None)
-    weak: dict[str, Chain] = defaultdict(list)
-    for file in unique:
-        if file.mark and not file.mark.is_strong:
-            weak[file.mark.shape].append(file)
-    kept = {
-        file.identity
-        for chain in weak.values()
-        for file in chain
-        if file.is_proven or (not _is_contradicted(file, log) and _is_supported(file, chain, log))
-    }
-    return [
-        file
-        for file in unique
-        if file.mark is None
-        or file.identity in kept
-        or (file.mark.is_strong and not _is_written_by_others(file))
-    ]
-
-
-def _last_of_all(file: Observed) -> tuple[bool, str]:
-    """Of names of one file (hard links), the log's own wins, else the last."""
-    return file.mark is None, file.name
-
-
-def _is_written_by_others(file: Observed) -> bool:
-    """Whether a process writes to a file that was never the log while it was watched.
-
-    A file with the log's whole name is no other program's: its writer was not told that it was
-    rotated.
-    """
-    is_whole = file.mark is not None and file.mark.is_whole
-    return bool(file.has_writer) and not file.is_proven and not is_whole
-
-
-def _is_contradicted(file: Observed, log: Observed | None) -> bool:
-    """Whether a file was written to while the log was, or by another program now."""
-    if file.has_writer:
-        return True
-    if log is None or log.first is None:
-        return False
-    if file.first is not None and file.first > log.first:
-        return True
-    return file.last is not None and file.last > log.first + SLACK
-
-
-def _is_supported(file: Observed, chain: Chain, log: Observed | None) -> bool:
-    """Whether anything but its name says that a file was rotated from the log.
-
-    Its lines end before those of the log begin; or it was renamed after it was last written to;
-    or it is one of several of which one was watched.
-    """
-    if log and log.first is not None and file.last is not None:
-        return True  # not contradicted: it ends before
-    if file.is_packed or file.changed > file.modified:
-        return True
-    return any(one.is_proven for one in chain)
-
-
-# --- in which order ------------------------------------------------------------------------
 
 
 def _rank(file: Observed) -> tuple[float, tuple[int, ...]]:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from server.logs.files import File, Identity, PackedFile, Version
-from server.logs.lineage import Observed, as_seen, as_watched, in_order
+from server.logs.lineage import as_seen, as_watched, in_order
 from server.logs.names import Mark, mark_of
+from server.logs.observed import Observed
 from server.logs.sightings import MOST_KNOWN, Sight, Sightings
 from server.logs.times import first_time, last_time
 

@@ -1,4 +1,4 @@
-"""Which files belong to a log and in which order: a table of what programs leave behind.
+"""In which order the files of a log were written: a table of what programs leave behind.
 
 Each case lists files in their true order, oldest first. A file is its name and when it was last
 written to, in seconds; then what else is known of it.
@@ -6,37 +6,16 @@ written to, in seconds; then what else is known of it.
 
 import random
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.logs.lineage import Observed, as_seen, as_watched, in_order, members
+from server.logs.lineage import as_seen, as_watched, in_order
+from server.logs.membership import members
 from server.logs.names import mark_of
-
-LOG = "app.log"
-Case = list[tuple[Any, ...]]
-
-
-def files(case: Case, log: str = LOG) -> list[Observed]:
-    found = []
-    for number, (name, written, *more) in enumerate(case):
-        known: dict[str, Any] = more[0] if more else {}
-        mark = None if name == log else mark_of(name, log)
-        assert name == log or mark, name
-        modified = int(written * 1e9)
-        observed = Observed(name, mark, (1, number), 100, modified, modified + 10**9)
-        if "renamed" in known:
-            known = dict(known)
-            observed = replace(observed, changed=modified + known.pop("renamed"))
-        found.append(replace(observed, **known))
-    return found
-
-
-def lines(first: float, last: float | None = None) -> dict[str, Any]:
-    return {"first": first, "last": last}
-
+from server.logs.observed import Observed
+from tests.logs.observing import LOG, Case, files, lines
 
 ORDERS: dict[str, Case] = {
     "logrotate": [("app.log.10", 1), ("app.log.2", 2), ("app.log.1", 3), (LOG, 4)],
@@ -140,39 +119,6 @@ def test_labels_of_svlogd_are_dates() -> None:
     case = [("@4000000069dddddd3b9ac9ff.s", 1), ("@4000000069ddddde00000000.u", 1), ("current", 1)]
     wanted = files(case, "current")
     assert in_order(wanted[::-1]) == wanted
-
-
-NEIGHBOURS = [
-    # a file with the name of a rotated one beside a log whose lines begin at 100; is it the log's?
-    (("app-1.log", 50, lines(40, 50)), True),  # it ends before the log begins
-    (("app-1.log", 50, lines(40, 50) | {"has_writer": True}), False),
-    (("app-1.log", 300, lines(40, 300)), False),  # written to at the same time
-    (("app-1.log", 150, lines(120, 150)), False),
-    (("app-1.log", 50, {"renamed": 0}), False),  # neither times nor a rename speak for it
-    (("app-1.log", 50, {"renamed": 5}), True),
-    (("app-1.log", 300, {"renamed": 0, "watched": 0}), True),  # it was watched
-    (("app-1.log", 300, {"has_writer": True, "watched": 0}), True),
-    (("app-1.log.gz", 300, lines(40)), True),
-    (("app-1.log.gz", 300, lines(140)), False),
-    (("app-2026-11-26.log", 300, {"has_writer": True}), False),  # another program's daily log
-    (("app-2026-11-26.log", 300, {"has_writer": False}), True),
-    (("app.log.1", 300, {"has_writer": True}), True),  # a writer that was not told of the rotation
-]
-
-
-@pytest.mark.parametrize(("neighbour", "belongs"), NEIGHBOURS)
-def test_a_neighbour_belongs_to_the_log_only_if_more_than_its_name_says_so(
-    neighbour: tuple[Any, ...], belongs: bool
-) -> None:
-    [other, log] = files([neighbour, (LOG, 400, lines(100))])
-    assert set(members([other, log])) == ({other, log} if belongs else {log})
-
-
-def test_a_file_that_was_watched_speaks_for_all_that_are_named_in_the_same_way() -> None:
-    chain = files([("app-2.log", 1, {"renamed": 0}), ("app-1.log", 2, {"renamed": 0}), (LOG, 3)])
-    assert [file.name for file in members(chain)] == [LOG]
-    one_is_proven = [replace(chain[0], watched=0), *chain[1:]]
-    assert len(members(one_is_proven)) == 3
 
 
 def test_what_was_watched_decides_before_everything_else() -> None:

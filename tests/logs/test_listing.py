@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from server.logs.files import File
-from server.logs.lineage import Observed
 from server.logs.listing import DOUBTFUL, OUTDATED, Entry, Facts, Listing, Snapshot
 from server.logs.names import mark_of
+from server.logs.observed import Observed
 
 
 def names(listing: Listing) -> list[str]:
