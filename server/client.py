@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from server.sse.event import Event
 from server.web.addresses import is_loopback
@@ -24,6 +23,7 @@ try:
     import sseclient
     from requests.adapters import HTTPAdapter
     from urllib3.exceptions import HTTPError
+    from urllib3.util import parse_url
 except ImportError as error:
     raise ImportError(f"{error}: pip install 'riacho[notebooks]'") from error
 
@@ -39,6 +39,12 @@ LONGEST_RETRY = 24 * 60 * 60 * 1000
 COME_BACK = (429, 502, 503, 504)
 """Statuses that pass: somebody has shown wrong tokens, or a proxy's server is away."""
 
+LONGEST_EVENT = 128 * 1024 * 1024
+"""Bytes of an event, at the most: a server that never ends one shall not fill the memory.
+
+Twice the longest line that `--max-line` lets a server send.
+"""
+
 _READ_SIZE = 64 * 1024
 """Bytes that are read at once, at the most."""
 
@@ -49,7 +55,7 @@ _LINE_END = re.compile("\r\n|\n|\r")
 
 
 class StreamRefusedError(Exception):
-    """The server has answered, but not with a stream of events; it is of no use to come back."""
+    """The server's answer is no stream of events, or none to read; it is of no use to come back."""
 
 
 class Follower:
@@ -61,8 +67,10 @@ class Follower:
     is called, from whatever thread. A server that is silent for `read_timeout` seconds is
     taken for lost: let that be longer than its keep-alive interval.
 
-    Raises StreamRefusedError for an answer that is no stream of events, ValueError for a
-    `url` that is none. `changed` is called with each new state, by the thread that iterates.
+    Raises StreamRefusedError for an answer that is no stream of events, is compressed
+    although nobody asked for that, or has an event of more than `longest_event` bytes; and
+    ValueError for a `url` that is none. `changed` is called with each new state, by the
+    thread that iterates.
     """
 
     def __init__(
@@ -74,6 +82,7 @@ class Follower:
         headers: Mapping[str, str] | None = None,
         retry: int = 3000,
         read_timeout: float = 45.0,
+        longest_event: int = LONGEST_EVENT,
         changed: Callable[[str], None] | None = None,
     ) -> None:
         self.url = url
@@ -91,6 +100,9 @@ class Follower:
             **(headers or {}),
         }
         self._read_timeout = read_timeout
+        self._longest_event = longest_event
+        self._unfinished = 0
+        """Bytes that have come since the last event was whole."""
         self._changed = changed
         self._closed = threading.Event()
         self._socket: socket.socket | None = None
@@ -140,10 +152,11 @@ class Follower:
                         if response.status_code == 204:
                             return
                         if response.status_code not in COME_BACK:
-                            for event in self._receive(response):
+                            self._show("open")
+                            for event in self._parse(self._receive(response)):
                                 attempts = 0
                                 yield event
-                                if event.name == "close":
+                                if event.name == "close" or self._closed.is_set():
                                     return
                 except (requests.RequestException, HTTPError) as error:
                     if isinstance(error, ValueError):
@@ -169,22 +182,27 @@ class Follower:
             if self._changed:
                 self._changed(state)
 
-    def _session(self) -> requests.Session:
-        session = requests.Session()
+    def _session(self) -> "_Session":
+        session = _Session()
         # no proxy is asked for what is on this machine, as browsers do
-        session.trust_env = not is_loopback(urlsplit(self.url).hostname or "")
+        session.trust_env = not is_loopback(parse_url(self.url).host or "")
         for scheme in ("http://", "https://"):
             session.mount(scheme, _Adapter(self._connected))
         return session
 
-    def _connect(self, session: requests.Session) -> requests.Response:
+    def _connect(self, session: "_Session") -> requests.Response:
         headers = dict(self._headers)
         if self.last_event_id:
             # as requests sends text in Latin-1, and the header is "encoded as UTF-8"; spaces
             # around it are not part of a header
             headers["Last-Event-ID"] = self.last_event_id.encode().decode("latin-1").strip()
         timeout = (CONNECT_TIMEOUT, self._read_timeout)
-        response = session.get(self.url, headers=headers, stream=True, timeout=timeout)
+        try:
+            response = session.get(self.url, headers=headers, stream=True, timeout=timeout)
+        except ValueError as error:
+            if not session.redirect:
+                raise
+            raise StreamRefusedError(f"{session.redirect}, which is no address: {error}") from None
         kind = response.headers.get("Content-Type", "nothing")
         status = response.status_code
         if status == 204 or status in COME_BACK:
@@ -197,12 +215,27 @@ class Follower:
                 f"{self.url} gave {status} {reason!r} as {kind}: it is no stream of events, "
                 "or one that asks for a token"
             )
+        # what is packed may be a million times as long
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in f"identity, {response.request.headers['Accept-Encoding']}".lower():
+            response.close()
+            raise StreamRefusedError(
+                f"{self.url} gave events as {encoding}, although nobody asked for that: let the "
+                "server, and what stands before it, leave streams uncompressed"
+            )
         return response
 
-    def _receive(self, response: requests.Response) -> Iterator[Event]:
-        """The events of one connection, until it ends."""
-        self._show("open")
-        yield from self._parse(iter(lambda: response.raw.read1(_READ_SIZE, True), b""))
+    def _receive(self, response: requests.Response) -> Iterator[bytes]:
+        """What comes on one connection, until it ends."""
+        self._unfinished = 0
+        while not self._closed.is_set() and (chunk := response.raw.read1(_READ_SIZE, True)):
+            self._unfinished += len(chunk)
+            yield chunk  # who parses it says if it ends an event
+            if self._unfinished > self._longest_event:
+                raise StreamRefusedError(
+                    f"{self.url} gave {self._unfinished} bytes of an event without its end: "
+                    "a larger `longest_event` would let it come"
+                )
 
     def _parse(self, chunks: Iterable[bytes]) -> Iterator[Event]:
         for blocks in self._whole_events(chunks):
@@ -216,7 +249,7 @@ class Follower:
 
         "Once the end of the file is reached, any pending data must be discarded."
         """
-        id, name, data = self.last_event_id, "", list[str]()
+        id, name, data, blocks = self.last_event_id, "", list[str](), list[bytes]()
         for line in _lines(chunks):
             field, _, value = line.partition(":")
             value = value.removeprefix(" ")
@@ -230,23 +263,39 @@ class Follower:
             elif field == "event":
                 name = line
             elif field == "data":
+                if len(data) == _BLOCK:
+                    blocks.append(_block(data))
+                    data = []
                 data.append(line)
             elif not line:
                 self.last_event_id = id
                 if data:
-                    yield _blocks(data, name)
-                name, data = "", []
+                    yield [*blocks, _block([*data, name] if name else data)]
+                name, data, blocks = "", [], []
+            if not data:
+                self._unfinished = 0
 
 
-def _blocks(data: list[str], name: str) -> list[bytes]:
-    """An event's lines of data in events of a bounded number of lines; the last has the name.
+def _block(lines: list[str]) -> bytes:
+    """Some of an event's lines as an event of their own, for sseclient-py.
 
-    The time that sseclient-py takes for an event grows with the square of its lines.
+    The time that it takes for an event grows with the square of its lines. And lines take
+    several times the memory of their text as long as they are apart.
     """
-    blocks = [data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK)]
-    if name:
-        blocks[-1].append(name)
-    return ["\n".join([*block, "", ""]).encode() for block in blocks]
+    return "\n".join([*lines, "", ""]).encode()
+
+
+class _Session(requests.Session):
+    """Follows redirects, and tells of the last one."""
+
+    redirect = ""
+    """Which address leads where."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        if resp.is_redirect:
+            resp.close()  # its body is read to the end otherwise, and may have none
+            self.redirect = f"{resp.url} redirects to {resp.headers['Location']!r}"
+        return super().get_redirect_target(resp)
 
 
 class _Adapter(HTTPAdapter):

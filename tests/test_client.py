@@ -1,13 +1,16 @@
 """The Python client: what EventSource would make of a stream, and how it comes back."""
 
 import base64
+import gzip
 import json
+import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +21,7 @@ import pytest
 from server.client import LONGEST_RETRY, Follower, StreamRefusedError, follow
 from server.sse.event import Event
 from tests.event_stream import Parsed, Parser
+from tests.relay import Forward, Pieces, relaying
 from tests.running import PATIENCE, Server, running, wait_until
 
 NPM = Path(__file__).parent / "npm"
@@ -256,10 +260,122 @@ def test_an_answer_that_is_no_stream_is_an_error_that_says_so(answer: bytes, rea
     assert url in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["no address", "http://", "ftp://127.0.0.1/"])
+@pytest.mark.parametrize(
+    "url",
+    ["no address", "http://", "ftp://127.0.0.1/", "http://[bad", "http://[bad]/", "http://a..b/"],
+)
 def test_an_address_that_is_none_is_an_error(url: str) -> None:
-    with pytest.raises(ValueError, match=f"'{url}' is no stream's address: "):
+    with pytest.raises(ValueError, match=f"'{re.escape(url)}' is no stream's address: "):
         list(follow(url))
+
+
+# --- hostile servers --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        b"http://[bad",
+        b"http://a..b/",
+        b"http://127.0.0.1:99999/",
+        b"ftp://127.0.0.1/",
+        b"http://\xff/",
+    ],
+)
+def test_a_redirect_to_no_address_is_the_fault_of_who_redirects(location: bytes) -> None:
+    further = b"HTTP/1.1 302 Found\r\nLocation: /further\r\nContent-Length: 0\r\n\r\n"
+    astray = further.replace(b"/further", location)
+    seen = re.escape(f"/further redirects to {location.decode('latin-1')!r}, which is no address: ")
+    with (
+        answering(further, astray) as (url, _),
+        pytest.raises(StreamRefusedError, match=f"^{url.rstrip('/')}{seen}"),
+    ):
+        list(follow(url))
+
+
+def test_the_body_of_a_redirect_is_not_waited_for() -> None:
+    followed = threading.Event()
+
+    def redirect(request: bytes, forward: Forward) -> Pieces:
+        if request.startswith(b"GET /further "):
+            followed.set()
+            yield GONE
+        else:
+            yield b"HTTP/1.1 302 Found\r\nLocation: /further\r\nContent-Length: 9\r\n\r\n"
+            followed.wait(PATIENCE)
+
+    with relaying(redirect) as url:
+        follower = Impatient(url)
+        thread = threading.Thread(target=list, args=(follower,))
+        thread.start()
+        assert followed.wait(PATIENCE / 2)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_a_stream_that_is_compressed_unasked_is_refused() -> None:
+    body = gzip.compress(b"data: a\n\n")
+    head = OPEN[:-2] + b"Content-Encoding: GZip\r\n\r\n"
+    with (
+        answering(head + body) as (url, _),
+        pytest.raises(StreamRefusedError, match=f"{url} gave events as gzip, although nobody"),
+    ):
+        list(follow(url))
+    with answering(head + body, GONE) as (url, requests):
+        assert next(follow(url, headers={"Accept-Encoding": "gzip"})).data == "a"
+    assert b"\r\nAccept-Encoding: gzip\r\n" in requests[0]
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"data: ", b"x" * 10_000),
+        (b"data: a\n", b"data: a\n" * 1000),
+        (b"data: a\n", b"data\r" * 1000),
+        (b"data: a\n", b": a\n" * 1000),
+        (b"", b"no field"),
+    ],
+    ids=["a line", "an event", "an event of empty lines", "comments in an event", "a field"],
+)
+def test_what_never_ends_is_refused(begin: bytes, more: bytes) -> None:
+    def pour(request: bytes, forward: Forward) -> Pieces:
+        return chain([OPEN + b"data: first\n\n" + begin], repeat(more))
+
+    got: list[str | None] = []
+    with relaying(pour) as url:
+        follower = Follower(url, longest_event=1024 * 1024)
+        with pytest.raises(StreamRefusedError, match=f"{url} gave 1[0-9]{{6}} bytes of an event"):
+            got.extend(event.data for event in follower)
+    assert got == ["first"]
+    assert follower.state == "closed"
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"data: a\n\n" * 10_000,
+        b": a\n" * 10_000 + b"data: a\n\n",
+        b"data: %b\n\n" % (b"a" * 90_000),
+    ],
+    ids=["events", "comments", "an event as long as is allowed"],
+)
+def test_what_ends_may_be_as_long_as_it_likes(stream: bytes) -> None:
+    with answering(OPEN + stream, GONE) as (url, _):
+        follower = Follower(url, retry=0, longest_event=90_008)
+        assert parsed(list(follower)) == events_of(stream)[0]
+
+
+def test_closing_ends_it_however_much_has_come() -> None:
+    stream = b"data: a\n\n" * 1000
+    with answering(OPEN + stream, OPEN + stream) as (url, _):
+        got = []
+        follower = Follower(url)
+        for event in follower:
+            got.append(event.data)
+            follower.close()
+        assert got == ["a"]
+        opened = Follower(url, changed=lambda state: opened.close() if state == "open" else None)
+        assert list(opened) == []
 
 
 def test_a_server_that_says_nothing_for_too_long_is_taken_for_lost() -> None:
