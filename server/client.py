@@ -191,11 +191,10 @@ class Follower:
         return session
 
     def _connect(self, session: "_Session") -> requests.Response:
-        headers = dict(self._headers)
-        if self.last_event_id:
-            # as requests sends text in Latin-1, and the header is "encoded as UTF-8"; spaces
-            # around it are not part of a header
-            headers["Last-Event-ID"] = self.last_event_id.encode().decode("latin-1").strip()
+        headers: dict[str, str | bytes] = dict(self._headers)
+        # "encoded as UTF-8"; spaces around it are not part of a header
+        if id := self.last_event_id.encode().strip():
+            headers["Last-Event-ID"] = id
         timeout = (CONNECT_TIMEOUT, self._read_timeout)
         try:
             response = session.get(self.url, headers=headers, stream=True, timeout=timeout)

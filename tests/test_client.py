@@ -204,10 +204,13 @@ def test_it_asks_as_event_source_does_and_goes_on_after_the_last_event() -> None
     assert "\r\nLast-Event-ID: ö1\r\n".encode() in requests[1]
 
 
-def test_an_id_goes_back_without_the_spaces_that_no_header_has() -> None:
-    with answering(OPEN + b"id:  1 2 \ndata: a\n\n", GONE) as (url, requests):
-        assert parsed(list(Impatient(url))) == [Parsed("a", " 1 2 ")]
-    assert b"\r\nLast-Event-ID: 1 2\r\n" in requests[1]
+@pytest.mark.parametrize(
+    ("id", "sent"), [(" 1 2 ", "1 2"), ("à", "à"), ("Ņ", "Ņ"), ("\x0b1", "1"), ("\x1c1", "\x1c1")]
+)
+def test_an_id_goes_back_without_the_spaces_that_no_header_has(id: str, sent: str) -> None:
+    with answering(OPEN + f"id: {id}\ndata: a\n\n".encode(), GONE) as (url, requests):
+        assert parsed(list(Impatient(url))) == [Parsed("a", id)]
+    assert f"\r\nLast-Event-ID: {sent}\r\n".encode() in requests[1]
 
 
 def test_no_proxy_is_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
