@@ -19,7 +19,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import Browser, Page, Request, expect
 
-from server.doctor.examination import Target, examine, start_page
+from server.doctor.asking import Target
+from server.doctor.examination import examine, start_page
 from server.jupyter import DECIDED_BY_JUPYTER, Riacho
 from server.settings import Settings
 from tests.rotations import Log

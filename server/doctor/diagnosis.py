@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
-from urllib.parse import urlsplit
+
+from server.doctor.ills import ILLS, Ill
 
 INTERVAL = 0.25
 """Seconds between two of the numbers that are sent to be timed."""
@@ -16,6 +16,8 @@ NUMBERS = 10
 SLOW_START = 2.0
 """Seconds after a request in which the first byte of a stream has to be there."""
 
+MOST = 256 * 1024
+"""Bytes that are taken of an answer, packed or unpacked: many times what is asked for."""
 
 _BY_STATUS = {
     **dict.fromkeys((301, 302, 303, 307, 308), "redirect"),
@@ -25,174 +27,6 @@ _BY_STATUS = {
     429: "full",
     **dict.fromkeys((502, 503, 504), "away"),
 }
-
-
-class Ill(NamedTuple):
-    """Something that may be wrong, and what to do about it."""
-
-    what: str
-    remedy: str
-    settings: tuple[str, ...] = ()
-    """What to write, or to take out, in the configuration of this proxy or that."""
-
-
-ILLS = {
-    "unreachable": Ill(
-        "nobody answers there",
-        "Check name and port, and that proxy and server run; python -m server prints its address, "
-        "which is of this machine only without --host. Who hangs up at once may want https://.",
-    ),
-    "tls": Ill(
-        "TLS fails",
-        "Check the name and the date of the certificate, and that its chain is sent; for an "
-        "authority of your own there is --cacert. Write https:// where TLS is spoken, and only "
-        "there.",
-    ),
-    "redirect": Ill(
-        "the stream is redirected",
-        "Give the URL that it leads to. If that is a login: let the proxy pass streams on without "
-        "one (Riacho has a token), or give its cookie with --header.",
-    ),
-    "token": Ill(
-        "the token is refused",
-        "Give the server's token with --token or RIACHO_TOKEN. If it is right, the proxy does not "
-        "pass on the header Authorization, or asks for a password of its own.",
-        (
-            "nginx: proxy_set_header Authorization $http_authorization; and no auth_basic",
-            "HAProxy: no http-request del-header Authorization, no http-request auth",
-            "Caddy: no header_up -Authorization, no basicauth",
-            "Apache: no AuthType",
-        ),
-    ),
-    "forbidden": Ill(
-        "the request is forbidden",
-        "If the server does not know the name: start it with --allow-host and this name. Else "
-        "see the proxy's rules of access.",
-    ),
-    "not-found": Ill(
-        "there is no stream at this path",
-        "Give the URL of the start page. Behind a proxy, the server's --prefix is the path that "
-        "the proxy passes on, whole.",
-        (
-            "nginx: proxy_pass http://riacho;  (no path, no slash behind the name)",
-            "HAProxy: no http-request replace-path",
-            "Caddy: handle instead of handle_path, no uri strip_prefix",
-            "Apache: ProxyPass /riacho/ http://127.0.0.1:8001/riacho/",
-        ),
-    ),
-    "away": Ill(
-        "the proxy does not reach the server",
-        "Start the server, or correct its address in the proxy.",
-        (
-            "nginx: upstream riacho { server 127.0.0.1:8001; }",
-            "HAProxy: server first 127.0.0.1:8001",
-            "Caddy: reverse_proxy 127.0.0.1:8001",
-            "Apache: ProxyPass / http://127.0.0.1:8001/",
-        ),
-    ),
-    "status": Ill(
-        "a stream is not answered like this",
-        "See what stands at this URL, and in the logs of proxy and server.",
-    ),
-    "full": Ill(
-        "there are too many clients, or too many wrong tokens came from this address",
-        "After wrong tokens, wait for half a minute. Else raise --max-clients or "
-        "--max-clients-per-address. Name the proxy with --trusted-proxy, or all its clients count "
-        "as one.",
-    ),
-    "content-type": Ill(
-        "the answer is no event stream",
-        "If it is a page of somebody else's, such as a login, correct the URL or let the proxy "
-        "pass streams on. Else it changes the header, and EventSource takes nothing but "
-        "text/event-stream.",
-        (
-            "nginx: no proxy_hide_header Content-Type",
-            "HAProxy: no http-response set-header Content-Type",
-            "Caddy: no header_down Content-Type",
-        ),
-    ),
-    "cache-control": Ill(
-        "the header Cache-Control was changed",
-        "Without no-cache and no-transform, others on the way may store and compress the stream.",
-        (
-            "nginx: no expires, no proxy_hide_header Cache-Control",
-            "HAProxy: no http-response set-header Cache-Control",
-            "Caddy: no header Cache-Control",
-            "Apache: no ExpiresActive",
-        ),
-    ),
-    "http-1.0": Ill(
-        "the answer is HTTP/1.0",
-        "Let the proxy speak 1.1 or 2 to clients: in 1.0, a stream that is cut looks as if it had "
-        "come to its end.",
-        ("Apache: no SetEnv force-response-1.0",),
-    ),
-    "compression": Ill(
-        "the stream is compressed",
-        "What compresses holds back, or may at any time: it does not heed no-transform.",
-        (
-            "nginx: gzip off;",
-            "HAProxy: no text/event-stream in compression type",
-            "Caddy: @pages not path */stream-*  and  encode @pages gzip",
-            "Apache: SetEnv no-gzip 1",
-        ),
-    ),
-    "buffering": Ill(
-        "events are held back",
-        "Let each event pass at once.",
-        (
-            "nginx: proxy_buffering off;  (it heeds X-Accel-Buffering, and takes it away)",
-            "HAProxy: option http-no-delay, no http-response wait-for-body",
-            "Caddy: no buffer_responses, no response_buffers",
-            "Apache: ProxyPass / http://127.0.0.1:8001/ flushpackets=on",
-        ),
-    ),
-    "stored": Ill(
-        "the stream comes from a cache",
-        "Do not store streams.",
-        (
-            "nginx: proxy_cache off;",
-            "HAProxy: no http-request cache-use",
-            "Apache: CacheDisable on",
-        ),
-    ),
-    "cut": Ill(
-        "the stream is cut while events come",
-        "Something limits the time or the size of an answer, or the server was stopped meanwhile. "
-        "Look for such limits in load balancers and proxies.",
-        ("Caddy: no write_timeout in servers { timeouts }",),
-    ),
-    "lost": Ill(
-        "events are missing, doubled or changed",
-        "Bytes have to pass unchanged: look for a filter that writes into answers.",
-        ("nginx: no sub_filter", "Caddy: no replace", "Apache: no Substitute"),
-    ),
-    "time-out": Ill(
-        "a silent stream is cut",
-        "Make the time-out longer than the server's --keep-alive, or that shorter.",
-        (
-            "nginx: proxy_read_timeout 60s;  and  send_timeout 60s;",
-            "HAProxy: timeout server 60s  and  timeout client 60s",
-            "Caddy: no read_timeout, no write_timeout",
-            "Apache: ProxyTimeout 60",
-        ),
-    ),
-    "last-event-id": Ill(
-        "the header Last-Event-ID does not arrive",
-        "Let it pass, or clients that come back lose lines.",
-        (
-            'nginx: no proxy_set_header Last-Event-ID "", no proxy_pass_request_headers off',
-            "HAProxy: no http-request del-header Last-Event-ID",
-            "Caddy: no header_up -Last-Event-ID",
-        ),
-    ),
-    "accept": Ill(
-        "only who accepts nothing but event streams gets one",
-        "EventSource does so. Let other clients do it, too: "
-        "curl -N -H 'Accept: text/event-stream'. (jupyter-server-proxy asks for that.)",
-    ),
-}
-"""All that can be found, by name."""
 
 
 @dataclass(frozen=True)
@@ -227,18 +61,20 @@ class Answer:
     """When the body ended; None if it had not when nobody listened any more."""
     text: str = ""
     """How a body that is no stream begins."""
+    too_long: bool = False
+    """Whether more came than `MOST` bytes. What came after them is not there."""
 
     @property
     def numbers(self) -> list[tuple[float, int]]:
         """The numbers that came, and when."""
-        form = re.compile(r"^id: (\d+)\ndata: \1$", re.M)
+        form = re.compile(r"^id: (\d{1,9})\ndata: \1$", re.M)
         matches = ((time, form.search(frame)) for time, frame in self.frames)
         return [(time, int(match[1])) for time, match in matches if match]
 
     @property
     def comments(self) -> list[float]:
         """When keep-alive comments came."""
-        return [time for time, frame in self.frames if re.fullmatch("(:.*\n?)+", frame)]
+        return [time for time, frame in self.frames if re.fullmatch("(:.*\n)*:.*\n?", frame)]
 
     def has_event(self, name: str) -> bool:
         return any(re.search(f"^event: {name}$", frame, re.M) for _, frame in self.frames)
@@ -268,6 +104,7 @@ def judge_head(answer: Answer) -> Iterator[Finding]:
         kind = answer.headers.get("content-type", "none")
         yield Finding("content-type", f"{answer.path}: Content-Type: {kind}{_said(answer)}")
         return
+    yield from judge_amount(answer)
     if re.fullmatch(r"retry: \d+\n", answer.frames[0][1] if answer.frames else ""):
         yield Finding("away", f"{answer.path}: a proxy says when to come back, and no more")
         return
@@ -281,13 +118,21 @@ def judge_head(answer: Answer) -> Iterator[Finding]:
         yield Finding("http-1.0", f"{answer.path}: the status line says HTTP/1.0")
 
 
+def judge_amount(answer: Answer) -> Iterator[Finding]:
+    """Whether no more came of a stream than it can have."""
+    if answer.too_long and answer.is_stream:
+        unpacked = f", unpacked from {answer.encoding}" if answer.encoding else ""
+        seen = f"more than {MOST // 1024} KiB came of a short stream{unpacked}"
+        yield Finding("too-much", f"{answer.path}: {seen}")
+
+
 def _judge_status(answer: Answer) -> Finding:
     status = answer.status
     seen = f"{answer.path}: {status} {answer.reason}".rstrip() + _said(answer)
     if _BY_STATUS.get(status) == "redirect":
-        # without its query, in which a secret may be
-        target = urlsplit(answer.headers.get("location", ""))._replace(query="", fragment="")
-        return Finding("redirect", f"{answer.path}: {status}, to {target.geturl()}")
+        # without its query, in which a secret may be; it need not be an address
+        target = re.split("[?#]", answer.headers.get("location", ""), maxsplit=1)[0]
+        return Finding("redirect", f"{answer.path}: {status}, to {target}")
     if status == 400 and "HTTPS" in answer.text:
         return Finding("tls", seen)
     return Finding(_BY_STATUS.get(status, "status"), seen)
@@ -295,7 +140,7 @@ def _judge_status(answer: Answer) -> Finding:
 
 def _said(answer: Answer) -> str:
     """The first words of an answer that is no stream: a server's own reason, a page's title."""
-    title = re.search("<title>(.*?)</title>", answer.text, re.S | re.I)
+    title = re.search("<title>([^<]*)</title>", answer.text, re.I)
     words = title[1] if title else "" if "<" in answer.text else answer.text.partition("\n")[0]
     return f", {words.strip()[:200]!r}" if words.strip() else ""
 
@@ -304,6 +149,9 @@ def judge_pace(answer: Answer) -> Iterator[Finding]:
     """Whether numbers that are sent every `INTERVAL` seconds come so, and all of them."""
     if answer.status and not answer.is_stream:
         yield from judge_head(answer)
+        return
+    if answer.too_long:
+        yield from judge_amount(answer)
         return
     times = [when for when, _ in answer.numbers]
     found = [number for _, number in answer.numbers]
@@ -328,7 +176,8 @@ def judge_pace(answer: Answer) -> Iterator[Finding]:
 
 def _judge_incomplete(answer: Answer, found: list[int], apart: str) -> Finding:
     if found != list(range(1, min(len(found), NUMBERS) + 1)):
-        return Finding("lost", f"{answer.path}: instead of the numbers 1 to {NUMBERS} came {found}")
+        came = f"{found[: 3 * NUMBERS]}{', and more' if len(found) > 3 * NUMBERS else ''}"
+        return Finding("lost", f"{answer.path}: instead of the numbers 1 to {NUMBERS} came {came}")
     if answer.ended is None:
         seen = f"of {apart}, {len(found)} had come long after the last was sent"
         return Finding("buffering", f"{answer.path}: {seen}")
@@ -347,6 +196,7 @@ def judge_start(answer: Answer) -> Iterator[Finding]:
 
 def judge_silence(answer: Answer) -> Iterator[Finding]:
     """Whether a stream on which nothing happens stays open."""
+    yield from judge_amount(answer)
     if answer.ended is None:
         return
     began = answer.numbers[-1][0] if answer.numbers else 0.0

@@ -4,23 +4,28 @@ It streams through whatever stands in between, as a browser does and as others d
 takes the time.
 """
 
-import http.client
+import io
 import json
 import re
-import socket
 import ssl
 import sys
-import time
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
 import click
 
+from server.doctor.asking import (
+    ANYTHING,
+    COMPRESSING,
+    EVENT_SOURCE,
+    PATIENCE,
+    RETURNING,
+    NoAnswerError,
+    Target,
+)
 from server.doctor.diagnosis import (
     INTERVAL,
     NUMBERS,
@@ -37,135 +42,10 @@ from server.doctor.diagnosis import (
 from server.reporting import printable
 from server.settings import Settings
 
-PATIENCE = 5.0
-"""Seconds for which something that should come at once is waited for."""
-
-LONGEST = 64 * 1024
-"""Bytes of an event; of what is longer no more is read."""
-
-EVENT_SOURCE = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
-"""Headers of a client that wants nothing but events."""
-
-COMPRESSING = {**EVENT_SOURCE, "Accept-Encoding": "gzip, deflate, br"}
-"""Those of a browser."""
-
-ANYTHING = {**EVENT_SOURCE, "Accept": "*/*"}
-"""Those of curl, and of most libraries."""
-
-RETURNING = {**EVENT_SOURCE, "Last-Event-ID": "1"}
+_IN_PATH = "/%!$&'()*+,;=:@-._~"
+"""What stands for itself in a path, or for what is encoded already (RFC 3986, section 3.3)."""
 
 _ROUTE = re.compile(r"(stream-logs|stream-numbers|slow-numbers|logs|healthz|metrics|[\w-]+\.html)$")
-
-
-class NoAnswerError(Exception):
-    """There is none, for the reason that `finding` gives."""
-
-    def __init__(self, name: str, seen: str) -> None:
-        super().__init__(seen)
-        self.finding = Finding(name, seen)
-
-
-@dataclass(frozen=True)
-class Target:
-    """A server as it is seen from here; `base` is the address of its start page."""
-
-    base: SplitResult
-    headers: dict[str, str] = field(default_factory=dict)
-    tls: ssl.SSLContext | None = None
-
-    def ask(
-        self,
-        query: str,
-        listen: float = PATIENCE,
-        headers: Mapping[str, str] = EVENT_SOURCE,
-        first_byte_only: bool = False,
-    ) -> Answer:
-        """What comes of a GET request within `listen` seconds.
-
-        Raises NoAnswerError if there is no connection.
-        """
-        path = self.base.path + query
-        with closing(self._connect()) as connection:
-            hearing = _Hearing(path.partition("?")[0], connection.sock, listen)
-            try:
-                connection.request("GET", path, headers={**headers, **self.headers})
-                return hearing.hear(connection.getresponse(), first_byte_only)
-            except TimeoutError:
-                return Answer(hearing.path, status=0)
-            except (OSError, http.client.HTTPException) as error:
-                raise NoAnswerError("unreachable", f"{self.base.netloc}: {error!r}") from None
-
-    def _connect(self) -> http.client.HTTPConnection:
-        host, port = self.base.hostname or "", self.base.port
-        connection = (
-            http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=self.tls)
-            if self.base.scheme == "https"
-            else http.client.HTTPConnection(host, port, timeout=PATIENCE)
-        )
-        try:
-            connection.connect()
-        except ssl.SSLCertVerificationError as error:
-            raise NoAnswerError("tls", f"{self.base.netloc}: {error.verify_message}") from None
-        except ssl.SSLError as error:
-            raise NoAnswerError("tls", f"{self.base.netloc}: {error.reason or error}") from None
-        except OSError as error:
-            reason = error.strerror or str(error)
-            name = "tls" if "handshake" in reason else "unreachable"
-            raise NoAnswerError(name, f"{self.base.netloc}: {reason}") from None
-        return connection
-
-
-class _Hearing:
-    """Listens to an answer for so many seconds, and writes down when each part of it came."""
-
-    def __init__(self, path: str, connection: socket.socket, seconds: float) -> None:
-        self.path = path
-        self._connection = connection
-        self._begin = time.monotonic()
-        self._end = self._begin + seconds
-        self._first_byte: float | None = None
-        self._limit_wait()
-
-    def hear(self, response: http.client.HTTPResponse, first_byte_only: bool) -> Answer:
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(self.path, response.status, response.reason, response.version, headers)
-        frames: list[tuple[float, str]] = []
-        rest, ended = "", None
-        try:
-            for text in self._pieces(response, answer.encoding):
-                *whole, rest = re.split(r"(?<=\n)\n", rest + text)
-                frames += [(self._now, frame) for frame in whole]
-                if first_byte_only or len(rest) > LONGEST or time.monotonic() > self._end:
-                    break
-            else:
-                ended = self._now
-        except TimeoutError:
-            pass
-        except (OSError, http.client.HTTPException, zlib.error):
-            ended = self._now
-        return replace(
-            answer,
-            first_byte=self._first_byte,
-            frames=tuple(frames),
-            ended=ended,
-            text="" if answer.is_stream else "\n".join([*(frame for _, frame in frames), rest]),
-        )
-
-    def _pieces(self, response: http.client.HTTPResponse, encoding: str) -> Iterator[str]:
-        gzipped = encoding in ("gzip", "deflate")
-        unpack = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress if gzipped else bytes
-        while data := response.read1(65536):
-            if self._first_byte is None:
-                self._first_byte = self._now
-            yield unpack(data).decode(errors="replace")
-            self._limit_wait()
-
-    @property
-    def _now(self) -> float:
-        return time.monotonic() - self._begin
-
-    def _limit_wait(self) -> None:
-        self._connection.settimeout(max(0.001, self._end - time.monotonic()))
 
 
 @dataclass
@@ -191,14 +71,21 @@ def examine(target: Target, wait: int) -> Report:
     try:
         first = target.ask("stream-numbers?to=1")
         report.note(judge_head(first))
-        if first.numbers:
+        if first.numbers and not first.too_long:
             _examine_streams(target, wait, report)
         elif not report.findings:
-            seen = f"{first.path}: no event came within {PATIENCE:g} s"
-            report.note([Finding("unreachable", seen)])
+            report.note([_judge_without_number(first)])
     except NoAnswerError as error:
         report.note([error.finding])
     return report
+
+
+def _judge_without_number(answer: Answer) -> Finding:
+    events = [frame for _, frame in answer.frames if re.search("^data", frame, re.M)]
+    if events:
+        seen = f"{answer.path}: instead of the number 1 came {events[0][:200]!r}"
+        return Finding("lost", seen)
+    return Finding("unreachable", f"{answer.path}: no event came within {PATIENCE:g} s")
 
 
 def _examine_streams(target: Target, wait: int, report: Report) -> None:
@@ -222,7 +109,7 @@ def _examine_streams(target: Target, wait: int, report: Report) -> None:
     report.note([*judge_head(log), *judge_start(log)], f"{log.path} begins at once")
     report.note(judge_resume(resumed.result()), "the header Last-Event-ID arrives")
     quiet = silent.result()
-    if quiet.numbers:
+    if quiet.numbers or quiet.too_long:
         report.note(judge_silence(quiet), _describe_silence(quiet, wait))
 
 
@@ -254,19 +141,29 @@ def _describe_silence(answer: Answer, wait: int) -> str:
 def start_page(url: str) -> tuple[SplitResult, str | None]:
     """The address of the start page, and the token in it, for any of a server's addresses.
 
-    Raises ValueError for what is no address.
+    The address is as it is sent, in ASCII. Raises ValueError for what is no address.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError("give a URL such as https://logs.example.org/")
+        raise ValueError("it is no address of HTTP")
     path = _ROUTE.sub("", parts.path)
     base = parts._replace(
-        path=path if path.endswith("/") else f"{path}/",
-        netloc=parts.netloc.rpartition("@")[2],
+        path=quote(path if path.endswith("/") else f"{path}/", _IN_PATH, errors="surrogateescape"),
+        netloc=_host(parts.hostname) + (f":{parts.port}" if parts.port else ""),
         query="",
         fragment="",
     )
     return base, parse_qs(parts.query).get("token", [None])[0]
+
+
+def _host(name: str) -> str:
+    try:
+        host = name.encode("idna").decode()
+    except UnicodeError:
+        raise ValueError("a part of its host name is empty, too long or no name") from None
+    if not re.fullmatch("[!-~]+", host):
+        raise ValueError("its host name has a space or a control character in it")
+    return f"[{host}]" if ":" in host else host
 
 
 def _examine(
@@ -280,7 +177,8 @@ def _examine(
     try:
         base, token_in_url = start_page(url)
     except ValueError as error:
-        raise click.UsageError(f"{url}: {error}.") from None
+        remedy = "Give a URL such as https://logs.example.org/"
+        raise click.UsageError(f"{printable(url)}: {error}. {remedy}.") from None
     headers = _headers(token or token_in_url, header)
     try:
         tls = ssl.create_default_context(cafile=cacert)
@@ -358,6 +256,8 @@ command = click.Command(
 
 def main() -> None:
     """Examine, and exit with what was found."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # servers send what a terminal may not show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = command.main(prog_name="python -m server.doctor", standalone_mode=False)
     except click.Abort:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from server.doctor.diagnosis import (
-    ILLS,
     INTERVAL,
     NUMBERS,
     Answer,
@@ -17,6 +16,7 @@ from server.doctor.diagnosis import (
     judge_silence,
     judge_start,
 )
+from server.doctor.ills import ILLS
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -188,6 +188,30 @@ def test_silence_does_not_end_a_stream(
     found = list(judge_silence(replace(WELL, frames=frames, ended=ended)))
     assert [one.name for one in found] == (["time-out"] if seen else [])
     assert seen is None or found[0].seen.endswith(seen)
+
+
+@pytest.mark.parametrize("lines", [":" * 64 + "\nx\n", ":\n" * 64 + "x", ""])
+def test_a_comment_is_told_from_what_looks_like_one_for_long(lines: str) -> None:
+    assert Answer("/stream-numbers", frames=((0.0, lines),)).comments == []
+    assert Answer("/stream-numbers", frames=((0.0, f":{lines}".replace("x", ":")),)).comments == [0]
+
+
+def test_titles_without_end_take_no_time() -> None:
+    answer = replace(WELL, status=403, text="<title>" * 40_000)
+    [finding] = judge_head(answer)
+    assert finding.seen == "/stream-numbers: 403"
+
+
+def test_what_came_too_much_is_what_is_told() -> None:
+    answer = replace(WELL, frames=numbers([0.0] * 1000), too_long=True)
+    for judge in (judge_head, judge_pace, judge_silence):
+        assert [finding.name for finding in judge(answer)] == ["too-much"]
+
+
+def test_of_many_wrong_numbers_the_first_are_told() -> None:
+    [finding] = judge_pace(replace(WELL, frames=numbers([0.0] * 1000, 2)))
+    assert finding.name == "lost"
+    assert finding.seen.endswith("28, 29, 30, 31], and more")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The doctor, before real proxies that are well or ill, and a server that is hostile."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -8,13 +9,16 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from server.doctor.diagnosis import ILLS
-from server.doctor.examination import Report, Target, examine, start_page
+from server.doctor.asking import Target
+from server.doctor.examination import Report, examine, start_page
+from server.doctor.ills import ILLS
+from tests.doctor.test_asking import bomb
 from tests.proxies import PROXIES, Certificate, free_port, proxied
 from tests.relay import Forward, Pieces, Treat, relaying
 from tests.running import PATIENCE, Server, running
@@ -34,10 +38,17 @@ class Outcome(NamedTuple):
         return {finding["name"] for finding in self.report["findings"]}
 
 
-def consult(*arguments: object) -> Outcome:
+def consult(*arguments: object, **environment: str) -> Outcome:
     """Run the doctor."""
     command = [sys.executable, "-m", "server.doctor", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env={**os.environ, **environment},
+    )
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
@@ -158,7 +169,7 @@ def test_it_names_what_a_proxy_does_to_streams(
 
 def answering(head: str, body: str = "") -> Treat:
     """Whatever is asked."""
-    answer = f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    answer = f"HTTP/1.1 {head}\r\nContent-Length: {len(body.encode())}\r\n\r\n{body}".encode()
     return lambda request, forward: iter([answer])
 
 
@@ -213,7 +224,28 @@ def in_brotli(request: bytes, forward: Forward) -> Pieces:
     return forward(request)
 
 
+def pouring(begin: bytes, more: bytes) -> Treat:
+    """`more` again and again, for as long as somebody listens."""
+    return lambda request, forward: chain([begin], repeat(more))
+
+
+def dripping(request: bytes, forward: Forward) -> Pieces:
+    """A byte at a time, each of them soon enough for whoever waits for the next one."""
+    for byte in chain(b"HTTP/1.1 200 OK\r\nX-Endless: ", repeat(ord("x"))):
+        yield bytes([byte])
+        threading.Event().wait(0.2)
+
+
+def flooding_silence(request: bytes, forward: Forward) -> Pieces:
+    """Much where nothing is asked for, and else what the real server says."""
+    if b"interval=3600" in request:
+        return chain([next(forward(request))], repeat(b": nonsense\n\n" * 100))
+    return forward(request)
+
+
 EVENTS = "200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache, no-transform"
+STREAM = f"HTTP/1.1 {EVENTS}\r\n\r\n".encode()
+PACKED = STREAM[:-2] + b"Content-Encoding: gzip\r\n\r\n"
 HTML = "Content-Type: text/html"
 
 HOSTILE: dict[str, tuple[Treat, str, str]] = {
@@ -266,6 +298,44 @@ HOSTILE: dict[str, tuple[Treat, str, str]] = {
         "buffering",
         "came in [45] bunches, held back for up to 0.[4-8] s",
     ),
+    "a redirect to no address": (
+        answering("302 Found\r\nLocation: http://[bad?a-secret"),
+        "redirect",
+        r"302, to http://\[bad$",
+    ),
+    "a number of many digits": (
+        answering(EVENTS, f"id: {'9' * 5000}\ndata: {'9' * 5000}\n\n"),
+        "lost",
+        "instead of the number 1 came 'id: 999",
+    ),
+    "a line without end": (
+        pouring(STREAM + b"data: ", b"x" * 65536),
+        "too-much",
+        "more than 256 KiB came of a short stream$",
+    ),
+    "events without end": (pouring(STREAM, b"\n\n" * 32768), "too-much", "more than 256 KiB"),
+    "numbers without end": (
+        pouring(STREAM, b"id: 1\ndata: 1\n\n"),
+        "too-much",
+        "more than 256 KiB",
+    ),
+    "what is packed": (
+        lambda request, forward: iter([PACKED, bomb(1_000_000)]),
+        "too-much",
+        "came of a short stream, unpacked from gzip$",
+    ),
+    "nothing, packed, without end": (
+        pouring(PACKED + bomb(0), b"\0" * 65536),
+        "too-much",
+        "unpacked from gzip$",
+    ),
+    "heads without end": (
+        pouring(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        "too-much",
+        "256 KiB came without a whole head",
+    ),
+    "a slow head": (dripping, "unreachable", "no event came within 5 s"),
+    "much instead of silence": (flooding_silence, "too-much", "more than 256 KiB"),
     "brotli": (in_brotli, "compression", "Content-Encoding: br"),
 }
 
@@ -293,6 +363,14 @@ def test_it_names_what_is_wrong_and_says_how_that_was_seen(
     assert found.name == finding
     assert re.search(seen, found.seen), found.seen
     assert "secret" not in found.seen
+
+
+def test_what_a_terminal_cannot_show_is_shown_as_its_number() -> None:
+    page = "<title>5 €</title>"
+    with relaying(answering(f"403 Forbidden\r\n{HTML}", page)) as url:
+        outcome = consult(url, PYTHONIOENCODING="latin-1")
+    assert (outcome.code, outcome.errors) == (1, "")
+    assert r"'5 \u20ac'" in outcome.output
 
 
 # --- the server, and the way to it ------------------------------------------------
@@ -365,8 +443,16 @@ def test_the_text_names_the_finding_the_figure_and_the_remedy(server: Server) ->
     ("arguments", "message"),
     [
         ([], "Missing argument 'URL'."),
-        (["logs.example.org"], "logs.example.org: give a URL such as https://logs.example.org/."),
-        (["ftp://a"], "ftp://a: give a URL"),
+        (["logs.example.org"], "logs.example.org: it is no address of HTTP. Give a URL such as"),
+        (["ftp://a"], "ftp://a: it is no address"),
+        (["http://[bad"], "http://[bad: Invalid IPv6 URL. Give a URL such as https://"),
+        (["http://a..b/"], "http://a..b/: a part of its host name is empty"),
+        (["http://é..b/"], "http://é..b/: a part of its host name is empty"),
+        ([f"http://{'a' * 64}/"], f"http://{'a' * 64}/: a part of its host name"),
+        (["http://\udcff/"], "http://"),
+        (["http://a b/"], "http://a b/: its host name has a space"),
+        (["http://a\nb c/"], r"http://a\nb c/: its host name has a space"),
+        (["http://a:99999"], "http://a:99999: Port out of range"),
         (["http://a:b"], "http://a:b: Port could not be cast"),
         (
             ["http://a", "--header", "Cookie"],
@@ -398,6 +484,9 @@ def test_a_bad_command_line_is_one_line_and_exit_code_2(arguments: list[str], me
         ("http://a/client_listen_logs.html", "http://a/", None),
         ("http://user:secret@a/", "http://a/", None),
         ("http://[::1]:8000/healthz", "http://[::1]:8000/", None),
+        ("http://a/é b/%C3%A9?token=é", "http://a/%C3%A9%20b/%C3%A9/", "é"),
+        ("http://a/\udcff/", "http://a/%FF/", None),
+        ("https://bücher.example:8000/", "https://xn--bcher-kva.example:8000/", None),
     ],
 )
 def test_any_address_of_a_server_leads_to_its_start_page(
@@ -405,6 +494,20 @@ def test_any_address_of_a_server_leads_to_its_start_page(
 ) -> None:
     found, found_token = start_page(url)
     assert (found.geturl(), found_token) == (base, token)
+
+
+def test_a_path_with_letters_beyond_ascii_is_asked_for() -> None:
+    requests = []
+
+    def treat(request: bytes, forward: Forward) -> Pieces:
+        requests.append(request.partition(b"\r\n")[0])
+        return answering("404 Not Found")(request, forward)
+
+    with relaying(treat) as url:
+        outcome = consult(f"{url}é/", "--json")
+    assert (outcome.code, outcome.errors) == (1, "")
+    assert outcome.names == {"not-found"}
+    assert requests == [b"GET /%C3%A9/stream-numbers?to=1 HTTP/1.1"]
 
 
 def test_every_ill_has_been_found_once() -> None:
