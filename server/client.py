@@ -211,7 +211,7 @@ class Follower:
                 said = "" if "html" in kind else response.raw.read(200).decode(errors="replace")
             reason = said.partition("\n")[0] or response.reason
             raise StreamRefusedError(
-                f"{self.url} gave {status} {reason!r} as {kind}: it is no stream of events, "
+                f"{self.url} gave {status} {reason!r} as {kind!r}: it is no stream of events, "
                 "or one that asks for a token"
             )
         # what is packed may be a million times as long
@@ -219,7 +219,7 @@ class Follower:
         if encoding not in f"identity, {response.request.headers['Accept-Encoding']}".lower():
             response.close()
             raise StreamRefusedError(
-                f"{self.url} gave events as {encoding}, although nobody asked for that: let the "
+                f"{self.url} gave events as {encoding!r}, although nobody asked for that: let the "
                 "server, and what stands before it, leave streams uncompressed"
             )
         return response

@@ -251,8 +251,9 @@ def test_it_ends_with_the_event_close() -> None:
     ("answer", "reason"),
     [
         (b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\r\nno log\n", "404 'no log'"),
-        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<h1>Login</h1>", "'OK' as text/html"),
-        (b"HTTP/1.1 200 OK\r\n\r\ndata: a\n\n", "200 'data: a' as nothing"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<h1>Login</h1>", "as 'text/html'"),
+        (b"HTTP/1.1 200 OK\r\n\r\ndata: a\n\n", "200 'data: a' as 'nothing'"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: a/\x1b[2J\r\n\r\n", r"as 'a/\\x1b\[2J'"),
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Type: text/plain\r\n\r\na token is needed\n",
          "401 'a token is needed'"),
     ],
@@ -321,7 +322,7 @@ def test_a_stream_that_is_compressed_unasked_is_refused() -> None:
     head = OPEN[:-2] + b"Content-Encoding: GZip\r\n\r\n"
     with (
         answering(head + body) as (url, _),
-        pytest.raises(StreamRefusedError, match=f"{url} gave events as gzip, although nobody"),
+        pytest.raises(StreamRefusedError, match=f"{url} gave events as 'gzip', although nobody"),
     ):
         list(follow(url))
     with answering(head + body, GONE) as (url, requests):
