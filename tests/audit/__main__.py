@@ -54,7 +54,7 @@ def audit(
         last=writer.last,
         times=writer.times,
         destroyed=disk.destroyed,
-        pieces=disk.pieces,
+        pieces=disk.pieces | writer.pieces,
         starts=chaos.starts,
         pauses=chaos.pauses,
         actions=chaos.actions,

@@ -54,6 +54,8 @@ class Writer(threading.Thread):
         """The number of the last whole line."""
         self.times = array("d", [clock()])
         """When each line was written."""
+        self.pieces: set[bytes] = set()
+        """What may be left of a line when the log is truncated while that is written."""
         self.requests = log.parent / "reopen"
         """While this file is there, somebody waits until the log is reopened."""
         self._log = log
@@ -113,6 +115,7 @@ class Writer(threading.Thread):
             self._in_line = True
             line = self._line(self.last + 1)
         cuts = sorted(self._random.randrange(len(line) + 1) for _ in range(2))
+        self.pieces |= {as_sent(line[cut:].removesuffix(b"\n")) for cut in cuts}
         for piece in (line[: cuts[0]], line[cuts[0] : cuts[1]], line[cuts[1] :]):
             with self.lock:
                 _write(self._descriptor, piece)
