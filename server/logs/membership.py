@@ -26,7 +26,8 @@ def members(files: Sequence[Observed]) -> list[Observed]:
         file.identity
         for chain in weak.values()
         for file in chain
-        if file.is_proven or (not _is_contradicted(file, log) and _is_supported(file, chain, log))
+        if file.is_proven
+        or (not _is_contradicted(file, chain, log) and _is_supported(file, chain, log))
     }
     return [
         file
@@ -52,9 +53,13 @@ def _is_written_by_others(file: Observed) -> bool:
     return bool(file.has_writer) and not file.is_proven and not is_whole
 
 
-def _is_contradicted(file: Observed, log: Observed | None) -> bool:
-    """Whether a file was written to while the log was, or by another program now."""
-    if file.has_writer:
+def _is_contradicted(file: Observed, chain: Chain, log: Observed | None) -> bool:
+    """Whether a file was written to while the log was, or by another program now.
+
+    Where a file with a name of that shape was watched, it is the log's own writer that has not
+    been told of the rotation yet.
+    """
+    if file.has_writer and not any(one.is_proven for one in chain):
         return True
     if log is None or log.first is None:
         return False

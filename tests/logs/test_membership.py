@@ -39,3 +39,12 @@ def test_a_file_that_was_watched_speaks_for_all_that_are_named_in_the_same_way()
     assert [file.name for file in members(chain)] == [LOG]
     one_is_proven = [replace(chain[0], watched=0), *chain[1:]]
     assert len(members(one_is_proven)) == 3
+
+
+def test_a_writer_speaks_against_a_file_only_where_no_other_of_that_shape_was_watched() -> None:
+    """Its writer was not told of a rotation while the server had no time to see it."""
+    written: dict[str, Any] = {"has_writer": True, "renamed": 0}
+    chain = files([("app.2.log", 1, {"watched": 0}), ("app.1.log", 2, written), (LOG, 3)])
+    assert len(members(chain)) == 3
+    unknown = [replace(chain[0], watched=None), *chain[1:]]
+    assert "app.1.log" not in [file.name for file in members(unknown)]
