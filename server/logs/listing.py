@@ -54,6 +54,15 @@ class Facts(NamedTuple):
     is_terminated: bool
     """Whether it ends with a newline; a packed one counts as such."""
 
+    @property
+    def beginning(self) -> bytes:
+        """What it is known by: its text, or NUL bytes if it holds nothing else."""
+        return self.text or self.head
+
+    def goes_on(self, before: "Facts") -> bool:
+        """Whether it begins as a file did that was seen before, as far as that went."""
+        return (self.text if before.text else self.head).startswith(before.beginning)
+
 
 class Entry(NamedTuple):
     """A file of the log, in its place among the others."""
@@ -131,9 +140,8 @@ class Snapshot:
         place = self.index.get(entry.identity)
         if place is not None:
             known = self.entries[place]
-            text = known.facts.text
             is_as_long = entry.seen.size >= known.seen.size
-            begins_alike = text and entry.facts.text.startswith(text)
+            begins_alike = known.facts.beginning and entry.facts.goes_on(known.facts)
             if begins_alike and is_as_long and entry.is_packed == known.is_packed:
                 return place
         return self.beginnings.get(entry.facts.text) if entry.is_packed else None
@@ -246,7 +254,7 @@ class Listing:
                 entries[identity] = Entry(path, seen, facts)
         watched, since = self._sightings.look(
             [
-                Sight(identity, entry.facts.text, entry.is_packed, entry.is_log)
+                Sight(identity, entry.facts.beginning, entry.is_packed, entry.is_log)
                 for identity, entry in entries.items()
             ]
         )

@@ -138,7 +138,9 @@ def entry(name: str, head: bytes, size: int = 100) -> Entry:
     """A file of one and the same number, as it was seen."""
     mark = mark_of(name, "app.log")
     return Entry(
-        Path(name), Observed(name, mark, (1, 7), size, 0, 0), Facts(head, head, None, None, True)
+        Path(name),
+        Observed(name, mark, (1, 7), size, 0, 0),
+        Facts(head, head.lstrip(b"\0"), None, None, True),
     )
 
 
@@ -150,6 +152,8 @@ def entry(name: str, head: bytes, size: int = 100) -> Entry:
         (entry("app.log.1", b"one\n", 8), entry("app.log.1", b"one\n", 4), False),
         (entry("app.log.1", b"one\n"), entry("app.log.1", b"two\n"), False),
         (entry("app.log.1", b""), entry("app.log.2", b"two\n"), False),
+        (entry("app.log.1", bytes(9)), entry("app.log.2", bytes(9)), True),  # of NUL bytes alone
+        (entry("app.log.1", bytes(9)), entry("app.log.2", bytes(9) + b"one\n"), True),
         (entry("app.log.1.gz", b""), entry("app.log.2.gz", b"two\n"), False),  # of nothing
         (entry("app.log.1", b"one\n"), entry("app.log.1.gz", b"one\ntwo\n"), False),
     ],
