@@ -287,8 +287,8 @@ class History:
             if not data:
                 return None
             batches = splitter.feed(first_lines(data))
-        if not batches:
-            batches = splitter.finish(is_unfinished=is_open)
+        if not batches:  # all up to there was shown, so nothing is held back
+            batches = [rest._replace(is_unfinished=is_open) for rest in splitter.finish()]
         return batches[0] if batches else None
 
     async def _next(self, generation: Generation) -> Change:

@@ -106,7 +106,7 @@ class LineSplitter:
     @property
     def has_unfinished(self) -> bool:
         """Whether a part of a line was taken in that can be shown before its newline comes."""
-        return bool(self._unfinished)
+        return len(self._unfinished) > _incomplete(self._unfinished)
 
     @property
     def last_bytes(self) -> bytes:
@@ -138,14 +138,16 @@ class LineSplitter:
     def finish(self, *, is_unfinished: bool = False) -> list[LineBatch]:
         """The batch of a last line without a newline, if there is one.
 
-        `is_unfinished` says that the line may still go on.
+        `is_unfinished` says that the line may still go on: a character that is not complete
+        yet is held back, so that what shows its beginning shows all of it.
         """
         if self._long:
             return [self._end_long(self._long, b"")]
-        if not self._unfinished:
+        shown = len(self._unfinished) - (_incomplete(self._unfinished) if is_unfinished else 0)
+        if not shown:
             return []
-        lines = bytes(self._unfinished)
-        self._unfinished.clear()
+        lines = bytes(self._unfinished[:shown])
+        del self._unfinished[:shown]
         return [self._batch(lines)._replace(is_unfinished=is_unfinished)]
 
     def _hole_in(self, data: bytes) -> int | None:
@@ -223,6 +225,18 @@ class _LongLine:
             self.hole += len(part) - len(text)
             part = text
         self.text += part[: max(0, max_line - len(self.text))]
+
+
+def _incomplete(line: bytes | bytearray) -> int:
+    """How many bytes at the end of `line` begin a UTF-8 character of which more may come."""
+    for count in (3, 2, 1):  # the longest character has four
+        end = line[-count:]
+        try:
+            end.decode()
+        except UnicodeDecodeError as error:
+            if error.start == 0 and error.reason == "unexpected end of data":
+                return len(end)
+    return 0
 
 
 def _few(lines: bytes) -> Iterator[bytes]:

@@ -109,6 +109,46 @@ def test_a_line_can_be_shown_before_it_is_finished_and_goes_on_after_that() -> N
     assert not splitter.feed(b"four\n")[0].is_continued
 
 
+@pytest.mark.parametrize(
+    ("line", "held"),
+    [
+        (b"caf\xc3", 1),
+        (b"\xe2\x82", 2),  # nothing but the beginning of a euro sign
+        (b"x\xf0\x9f\x98", 3),
+        (b"x\xf0\x9f\x98\x80", 0),
+        ("café".encode(), 0),
+        (b"\xff\xe2", 1),
+        (b"x\xa9", 0),  # goes on with a character that never began
+        (b"x\xc0", 0),
+        (b"x\xed\xa0", 0),  # a surrogate is no character
+        (b"x\xf5", 0),
+    ],
+)
+def test_a_character_that_is_not_complete_is_held_back_until_more_comes(
+    line: bytes, held: int
+) -> None:
+    log, shown = b"one\n" + line, len(line) - held
+    splitter = LineSplitter(START, b"", MAX_LINE)
+    splitter.feed(log)
+    assert splitter.has_unfinished is bool(shown)
+    parts = splitter.finish(is_unfinished=True)
+    assert [part.lines for part in parts] == [line[:shown]] * bool(shown)
+    assert not splitter.has_unfinished
+    assert splitter.finish(is_unfinished=True) == []
+    assert splitter.position == position(log, len(log) - held)
+    assert (splitter.taken, splitter.last_bytes) == (len(log), log)
+    [rest] = splitter.feed(b"\xa9 fim\n")
+    assert (rest.lines, rest.is_continued) == (line[shown:] + b"\xa9 fim\n", bool(shown))
+    assert rest.end == position(log + b"\xa9 fim\n", len(log) + 6)
+
+
+def test_all_of_a_line_that_does_not_go_on_is_shown() -> None:
+    splitter = LineSplitter(START, b"", MAX_LINE)
+    splitter.feed(b"caf\xc3")
+    assert [part.lines for part in splitter.finish(is_unfinished=True)] == [b"caf"]
+    assert [part.lines for part in splitter.finish()] == [b"\xc3"]
+
+
 def test_what_is_kept_of_a_long_line_is_bounded() -> None:
     splitter = LineSplitter(START, b"", MAX_LINE)
     for _ in range(1000):

@@ -972,6 +972,34 @@ BYTES = {
 }
 
 
+def test_a_character_that_is_written_in_two_parts_comes_whole(log: Log) -> None:
+    with (
+        running(log.path.parent, log.path) as server,
+        following(server, "/stream-logs?from=start") as client,
+        log.path.open("ab", buffering=0) as file,
+    ):
+        file.write(b"caf\xc3")
+        assert client.wait_for(1) == ["caf"]
+        id = client.events[-1].id
+        file.write(b"\xa9 fim\n")
+        assert client.wait_for(2) == ["caf", "\u00e9 fim"]
+        with (
+            following(server, last_event_id=id) as back,
+            following(server, "/stream-logs?from=start") as fresh,
+        ):
+            log.append("next")
+            assert back.wait_for(2) == ["\u00e9 fim", "next"]
+            assert fresh.wait_for(2)[-1] == "next"
+            for one in (client, back, fresh):
+                assert one.facts("gap") == []
+        with down(server):
+            file.write(b"\xe2\x82")
+        with following(server, last_event_id=id) as back:
+            assert back.wait_for(2) == ["\u00e9 fim", "next"]
+            file.write(b"\xac\n")
+            assert back.wait_for(3) == ["\u00e9 fim", "next", "\u20ac"]
+
+
 def test_bytes_of_any_kind_come_as_text(log: Log) -> None:
     with running(log.path.parent, log.path) as server, following(server) as client:
         for content in BYTES.values():
