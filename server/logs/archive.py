@@ -172,8 +172,11 @@ class Archive:
         """How many files there are."""
         return len(self.snapshot().entries)
 
-    def oldest(self, followed: File | None) -> FoundFile | None:
-        """The oldest file that holds anything, None if that is `followed` or the log itself."""
+    def oldest(self, followed: File | None) -> tuple[FoundFile | None, str]:
+        """The oldest file that holds anything, None if that is `followed` or the log itself.
+
+        And why older ones cannot be read, empty if there are none of these.
+        """
         why, snapshot = "", self.snapshot()
         for entry in snapshot.entries:
             if entry.is_log or (followed and entry.identity == followed.identity):
@@ -184,8 +187,9 @@ class Archive:
                 why = str(error)
                 continue
             if file.size:
-                return FoundFile(file, START, trace_of(file, snapshot), why)
-        return None
+                return FoundFile(file, START, trace_of(file, snapshot)), why
+            why = file.damage or why
+        return None, why
 
     def is_older(self, file: File, other: File) -> bool:
         """Whether both have names, and `file` came first."""

@@ -8,9 +8,10 @@ takes ten. So larger pieces are taken here.
 import bz2
 import importlib
 import lzma
+import os
 import zlib
 from collections.abc import Callable
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 
 class Pieces(Protocol):
@@ -96,8 +97,44 @@ class Streams:
         return data
 
 
-def _zstandard(file: IO[bytes]) -> Pieces:
-    return importlib.import_module("zstandard").open(file)  # type: ignore[no-any-return]
+class Zstandard:
+    """Reads a Zstandard file. The package's own reader takes one that is cut short for whole."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._package: Any = importlib.import_module("zstandard")
+        self._reader: Pieces = self._package.open(file)
+
+    def read(self, size: int, /) -> bytes:
+        """See `Pieces.read`."""
+        data = self._reader.read(size)
+        if size and not data and self._is_cut_short():
+            raise EOFError("it ends within a stream")
+        return data
+
+    def _is_cut_short(self) -> bool:
+        """Whether the last frame ends behind the file's end: see RFC 8878, section 3.1.1."""
+        at, size = 0, self._file.seek(0, os.SEEK_END)
+        while at < size:
+            start = self._read_at(at, 18)  # the longest header
+            if start[1:4] == b"\x2a\x4d\x18":  # a frame that is skipped
+                at += 8 + int.from_bytes(start[4:8], "little")
+                continue
+            at += self._package.frame_header_size(start)
+            is_last = False
+            while not is_last and at < size:
+                block = int.from_bytes(self._read_at(at, 3), "little")
+                is_last, is_repeated = bool(block & 1), block >> 1 & 3 == 1
+                at += 3 + (1 if is_repeated else block >> 3)
+            if not is_last:
+                return True
+            at += 4 * self._package.get_frame_parameters(start).has_checksum
+        self._file.seek(size)
+        return at > size
+
+    def _read_at(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(length)
 
 
 _STREAMS: dict[str, Callable[[], Stream]] = {
@@ -113,5 +150,5 @@ def pieces(file: IO[bytes], packing: str, piece: int) -> Pieces:
     `piece` is how many bytes of the file are taken at a time.
     """
     if packing == ".zst":
-        return _zstandard(file)
+        return Zstandard(file)
     return Streams(file, piece, _STREAMS[packing])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from server.logs.compression import Pieces, pieces
+from server.logs.lines import lines_before
 from server.logs.position import HEAD, Position, Read
 
 Identity = tuple[int, int]
@@ -71,6 +72,8 @@ class File:
         """Which file it is; of an unpacked one, that of the compressed file."""
         self.was_live = False
         """Whether it was once followed at the log's own path."""
+        self.damage = ""
+        """Why it does not hold all that it should; empty if nothing is known to be missing."""
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -199,29 +202,31 @@ class PackedFile(File):
         status = os.fstat(self._descriptor)
         return self.identity, status.st_size, status.st_mtime_ns
 
-    def beginning(self) -> tuple[bytes, bytes]:
-        """See `File.beginning`; nothing of a damaged file."""
+    def _first_pieces(self) -> Iterator[bytes]:
+        """See `File`; of a damaged file, what comes before the damage."""
+        left = MOST_SKIPPED
         try:
-            return super().beginning()
+            with self._unpacked(_FIRST_PIECE) as unpacked:
+                while data := unpacked.read(min(left, _HOLE_PIECE)):
+                    left -= len(data)
+                    yield data
         except Exception as error:
             _raise_unless_damaged(error)
-            return b"", b""
-
-    def _first_pieces(self) -> Iterator[bytes]:
-        left = MOST_SKIPPED
-        with self._unpacked(_FIRST_PIECE) as unpacked:
-            while data := unpacked.read(min(left, _HOLE_PIECE)):
-                left -= len(data)
-                yield data
 
     def unpack(self, stopped: threading.Event, most: int, room: Callable[[], int]) -> File:
-        """Its content as a file of its own, which has no name. Of a damaged one, what is whole.
+        """Its content as a file of its own, which has no name.
+
+        Of a damaged one these are the lines before the damage, and `File.damage` says what is
+        wrong.
 
         `most` is how many bytes that may be; `room` says how many more there is room for. Raises
         CannotUnpackError where it is more, and OSError, with errno EINTR when `stopped` is set.
         """
+        damage = ""
         with _temporary_file() as file:
             try:
+                if not self.size:
+                    raise EOFError("it is empty")  # no program leaves that, but a full disk does
                 with self._unpacked(_PACKED_PIECE) as unpacked:
                     while data := unpacked.read(_PIECE):
                         if stopped.is_set():
@@ -232,19 +237,26 @@ class PackedFile(File):
                             raise CannotUnpackError(self.path, "there is no room to unpack it")
                         file.write(data)
                         file.flush()
-            except CannotUnpackError:
-                raise
             except Exception as error:
                 _raise_unless_damaged(error)
-                _log.warning("%s cannot be read to its end: %s", self.path, error)
+                damage = f"{self.path.name} is damaged: {error or type(error).__name__}"
+                _log.warning("%s (%s)", damage, self.path)
             file.flush()
-            return File(os.dup(file.fileno()), self.path, self)
+            content = File(os.dup(file.fileno()), self.path, self)
+            if damage:
+                content.damage = damage
+                file.truncate(lines_before(content.read, content.size, 0))
+            return content
 
     @contextmanager
     def _unpacked(self, piece: int) -> Iterator[Pieces]:
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
             file.seek(0)
-            yield pieces(file, self.path.suffix, piece)
+            try:
+                unpacked = pieces(file, self.path.suffix, piece)
+            except ImportError as error:
+                raise CannotUnpackError(self.path, str(error)) from error
+            yield unpacked
 
 
 def _temporary_file() -> IO[bytes]:
@@ -256,9 +268,10 @@ def _temporary_file() -> IO[bytes]:
 
 
 def _raise_unless_damaged(error: Exception) -> None:
-    """Let pass what an unpacker raises (each has kinds of its own) or that it is not installed.
+    """Let pass what an unpacker raises of a damaged file: each has kinds of its own.
 
     An error of the system has a number, and says nothing about the file's content.
     """
-    if isinstance(error, OSError) and error.errno is not None:
+    is_of_the_system = isinstance(error, OSError) and error.errno is not None
+    if is_of_the_system or isinstance(error, CannotUnpackError):
         raise error

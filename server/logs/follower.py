@@ -321,16 +321,17 @@ class Follower:
         is_truncated = self.follows(found.file)
         self.truncations += is_truncated
         self.rotations += not is_truncated
-        self.gaps += bool(found.why)
         finished.end, finished.trace = end, self._followed.trace
         if self.file:
+            finished.damage = self.file.damage
             self._finished(finished, self.file, file is not None)
         following = Generation(finished.number + 1)
         await self._begin(found)
         self._generation = following
-        publish(
-            transition(finished, self.end, "truncated" if is_truncated else "rotated", found.why)
-        )
+        name = "truncated" if is_truncated else "rotated"
+        change = transition(finished, self.end, name, found.why)
+        self.gaps += change.is_gap
+        publish(change)
         self._pulse()
 
     # --- threads ----------------------------------------------------------------------

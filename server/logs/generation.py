@@ -66,6 +66,8 @@ class Generation:
         """The id of its start: nothing stands there, so it is the end of the one before."""
         self.trace: Trace | None = None
         """What tells its file, and copies of it, from others."""
+        self.damage = ""
+        """Why lines at its end are missing in its file; empty if none are known to be."""
 
 
 class Place(NamedTuple):
@@ -120,12 +122,14 @@ def gap(start: str, place: Place, why: str, lost: int | None = None) -> dict[str
 def transition(finished: Generation, following: Place, name: str, why: str = "") -> Change:
     """Let `following` come after a finished generation, and say so by `name`.
 
-    With `why`, it is a gap: it cannot be told that nothing stood in between. A client that comes
+    With `why`, or where the end of the finished one is damaged, it is a gap: it cannot be told
+    that nothing stood in between. A client that comes
     back after that, and before the first line, is told of the gap again rather than sent all that
     there is.
     """
     assert finished.end is not None
     start = Place(finished, finished.end)
+    why = "; ".join(filter(None, (finished.damage, why)))
     if not why or following.generation.preceding is None:
         following.generation.preceding = start.id
     details = gap(start.id, following, why) if why else {"from": start.id}

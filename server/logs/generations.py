@@ -96,7 +96,7 @@ class Generations:
         known = known or self._known.get((held.file.identity, held.end))
         if known is None:
             known = Generation(end=held.end)
-            known.trace = held.trace
+            known.trace, known.damage = held.trace, held.file.damage
         self.remember(known, held.file)
         if known not in self._open:
             self.keep(known, held.file)

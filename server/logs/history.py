@@ -76,16 +76,17 @@ class History:
         follower = self._follower
         while True:
             generation, followed = follower.end.generation, follower.file
-            found = await self._search(self._archive.oldest, followed)
-            if found and not self._may_still_grow(found.file):
-                place = Place(await self._adopt(found), START)
-                if found.why:
-                    raise GoneError(await self._with_id(place), found.why)
-                return await self._with_id(place)
-            if found:
+            found, why = await self._search(self._archive.oldest, followed)
+            if found and self._may_still_grow(found.file):
                 await follower.progress.wait()  # until it has read that file
-            elif followed is follower.file:  # and not the next one by now
-                return await self._with_id(Place(generation, START))
+                continue
+            if not found and followed is not follower.file:
+                continue  # it follows the next one by now
+            generation = await self._adopt(found) if found else generation
+            place = await self._with_id(Place(generation, START))
+            if why:
+                raise GoneError(place, why)
+            return place
 
     async def back(self, lines: int) -> Place:
         """The place `lines` lines before the live end, at the most the generation's start."""
@@ -225,7 +226,8 @@ class History:
             ):
                 next_place = (await self._next(generation)).end
                 kept = await self._kept(place, next_place)
-                return kept or await self._gap(place, next_place)
+                why = (held and held.damage) or "no longer on disk"
+                return kept or await self._gap(place, next_place, why)
             if not self._follower.follows(held):
                 self._generations.keep(generation, held)
 
@@ -327,13 +329,13 @@ class History:
             return Place(follower.end.generation, START)
         return None
 
-    async def _gap(self, place: Place, next_place: Place) -> Change:
-        """The gap from `place`, whose generation is no longer on disk, to the next generation."""
+    async def _gap(self, place: Place, next_place: Place, why: str) -> Change:
+        """The gap from `place`, after which nothing can be read, to the next generation."""
         generation, position = place
         following = await self._with_id(next_place)
         self.gaps += 1
         lost = generation.end.offset - position.offset if generation.end else None
-        details = gap(str(position), following, "no longer on disk", lost)
+        details = gap(str(position), following, why, lost)
         return Change(place, following, "gap", details)
 
     # --- threads ---------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from server.logs.files import File, Identity, PackedFile, Version
+from server.logs.files import CannotUnpackError, File, Identity, PackedFile, Version
 from server.logs.lineage import as_seen, as_watched, in_order
 from server.logs.names import Mark, mark_of
 from server.logs.observed import Observed
@@ -293,7 +293,10 @@ class Listing:
 
 
 def _facts_of(file: File) -> Facts:
-    head, text = file.beginning()
+    try:
+        head, text = file.beginning()
+    except CannotUnpackError:  # whoever reads it is told of that
+        head = text = b""
     if isinstance(file, PackedFile):
         return Facts(head, text, first_time(text), None, True)
     last = file.read(max(0, file.size - _LAST), _LAST)

@@ -60,7 +60,8 @@ class Search:
     def find_copy(self, position: Position) -> FoundFile | None:
         """The youngest rotated file that is a copy made shortly before `position` was written.
 
-        logrotate's copytruncate copies, and the log grows before it is truncated.
+        logrotate's copytruncate copies, and the log grows before it is truncated. Of a damaged
+        file it cannot be told how much is missing.
         """
         snapshot = self._archive.snapshot()
         for entry in reversed(snapshot.entries):
@@ -70,7 +71,7 @@ class Search:
                 file = self._archive.open(entry)
             except CannotUnpackError:
                 continue
-            if file.size < position.offset <= file.size + COPY_LAG:
+            if file.size < position.offset and (file.damage or _is_near(file, position)):
                 return FoundFile(file, position, trace_of(file, snapshot))
         return None
 
@@ -93,6 +94,10 @@ class Search:
             if place:
                 return FoundFile(file, place, trace_of(file, snapshot))
         return None
+
+
+def _is_near(file: File, position: Position) -> bool:
+    return position.offset <= file.size + COPY_LAG
 
 
 def _may_be_copy(entry: Entry, position: Position) -> bool:

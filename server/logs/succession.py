@@ -47,6 +47,7 @@ class Succession:
                 why = str(error)
                 continue
             if not entry.is_log and not following.size and not following.may_grow():
+                why = following.damage or why
                 continue
             # A file that holds all of the one before is a copy of the log whose original
             # goes on, or a log that an editor wrote anew; unless that one still has a

@@ -7,12 +7,14 @@ written to, in seconds. Every line comes once, from the start and from each plac
 import asyncio
 import gzip
 import os
-from collections.abc import Callable
+import random
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from tests.event_stream import Parsed
+from server.logs.position import Position
+from tests.event_stream import Parsed, Parser
 from tests.feeding import data, feeding, frames, take, whole
 from tests.rotations import PACK
 
@@ -142,6 +144,73 @@ def test_what_cannot_be_unpacked_is_a_gap_that_says_why_and_the_rest_comes(tmp_p
     assert gap.type == "gap"
     assert "app.log.2.gz cannot be unpacked: it holds more than 1048576 bytes" in gap.data
     assert data(rest) == lines[COUNT:]
+
+
+@pytest.mark.parametrize("suffix", PACK)
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_a_damaged_file_has_lost_is_a_gap_that_says_so(
+    tmp_path: Path, suffix: str, number: int
+) -> None:
+    """Also for a client whose last line is in the part that is lost, however much that is."""
+    rotated, log = tmp_path / f"app.log.{number}{suffix}", tmp_path / "app.log"
+    words = random.Random(1)
+    lines = [f"line {index} of a log {words.random()}" for index in range(80_000)]
+    text = "".join(f"{line}\n" for line in lines).encode()
+    packed = PACK[suffix](text)
+    rotated.write_bytes(packed[: len(packed) // 2])
+    os.utime(rotated, (1e9, 1e9))
+    later = leave(tmp_path, [("app.log.1", 1), ("app.log", 2)][number % 2 :], undated)
+
+    async def main() -> None:
+        async with feeding(log) as feed:
+            whole_part = await until_gap(whole(feed))
+            sent = data(whole_part)
+            assert 1000 < len(sent) < 60_000
+            assert sent == lines[: len(sent)]
+            gap = whole_part[-1]
+            assert f"{rotated.name} is damaged" in gap.data
+            for index in (0, 900, len(sent) - 1, len(sent), 79_000):
+                end = sum(len(line) + 1 for line in lines[: index + 1])
+                id = Position.at(end, lambda at, length: text[at : at + length])
+                events = frames(feed, str(id))
+                before = await until_gap(events)
+                assert data(before) == sent[index + 1 :]
+                assert before[-1].data == gap.data
+                assert data(await take(events, len(later))) == later
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("packed", [b"", b"garbage", gzip.compress(b"line\n")[:12]])
+@pytest.mark.parametrize("name", ["app.log.1.gz", "app.log.2.gz", "app.log.3.gz"])
+def test_a_file_of_which_nothing_can_be_read_is_a_gap(
+    tmp_path: Path, name: str, packed: bytes
+) -> None:
+    (tmp_path / name).write_bytes(packed)
+    case: Case = [("app.log.3.gz", 1), ("app.log.2.gz", 2), ("app.log.1.gz", 3), ("app.log", 4)]
+    place = [one for one, _ in case].index(name)
+    os.utime(tmp_path / name, (1e9 + place + 1, 1e9 + place + 1))
+    case = case[:place] + case[place + 1 :]
+    lines = leave(tmp_path, case, undated)
+
+    async def main() -> None:
+        async with feeding(tmp_path / "app.log") as feed:
+            events = whole(feed)
+            before = await until_gap(events)
+            assert f"{name} is damaged" in before[-1].data
+            assert data(before) == lines[: place * COUNT]
+            assert data(await take(events, len(lines) - place * COUNT)) == lines[place * COUNT :]
+
+    asyncio.run(main())
+
+
+async def until_gap(events: AsyncIterator[bytes]) -> list[Parsed]:
+    parser, parsed = Parser(), list[Parsed]()
+    async with asyncio.timeout(20):
+        while not any(event.type == "gap" for event in parsed):
+            parsed += parser.feed(await anext(events))
+    assert parsed[-1].type == "gap"
+    return parsed
 
 
 @pytest.mark.linux

@@ -129,8 +129,44 @@ def test_of_a_compressed_file_that_is_cut_short_the_whole_part_is_read(
     path.write_bytes(packed[: len(packed) // 2])
     file = PackedFile.open(path)
     content = unpack(file)
-    assert TEXT.startswith(content.read(0, len(TEXT)))
-    assert content.size < len(TEXT)
+    whole = content.read(0, len(TEXT))
+    assert TEXT.startswith(whole)
+    assert 0 < len(whole) < len(TEXT)
+    assert whole.endswith(b"\n")  # the line that is cut is none
+    assert content.damage.startswith(f"app.log.1{suffix} is damaged: it ends within a stream")
+
+
+@pytest.mark.parametrize(("suffix", "pack"), PACKERS)
+def test_a_compressed_file_is_damaged_wherever_it_is_cut(
+    tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Of several streams each may be cut. What is whole is not damaged."""
+    path, one = tmp_path / f"app.log.1{suffix}", pack(TEXT[:3300])
+    for count in (1, 2):
+        packed = one * count
+        for length in range(len(packed) + 1):
+            path.write_bytes(packed[:length])
+            content = unpack(PackedFile.open(path))
+            whole = content.read(0, len(TEXT))
+            assert (TEXT[:3300] * count).startswith(whole)
+            is_whole = length > 0 and length % len(one) == 0
+            assert bool(content.damage) is not is_whole, length
+            if is_whole:
+                assert len(whole) == 3300 * length // len(one)
+
+
+def test_what_comes_before_the_damage_tells_a_short_file_from_others(tmp_path: Path) -> None:
+    path = tmp_path / "app.log.1.gz"
+    path.write_bytes(gzip.compress(TEXT[:330])[:-4])
+    assert PackedFile.open(path).beginning() == (TEXT[:330], TEXT[:330])
+
+
+def test_a_zstandard_file_may_have_parts_that_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "app.log.1.zst"
+    skipped = b"\x50\x2a\x4d\x18\x05\0\0\0about"
+    path.write_bytes(skipped + zstandard.compress(TEXT) + skipped)
+    content = unpack(PackedFile.open(path))
+    assert (content.size, content.damage) == (len(TEXT), "")
 
 
 @pytest.mark.parametrize("hole", [0, 1, HEAD, 5000, 1_000_000])
@@ -156,7 +192,8 @@ def test_a_compressed_file_may_be_garbage(tmp_path: Path) -> None:
     path.write_bytes(b"no gzip at all")
     file = PackedFile.open(path)
     assert file.beginning()[0] == b""
-    assert unpack(file).size == 0
+    content = unpack(file)
+    assert (content.size, bool(content.damage)) == (0, True)
 
 
 def test_no_more_is_unpacked_than_may_be(tmp_path: Path) -> None:
