@@ -1,7 +1,8 @@
 """The files of a log, found by what they hold, whatever their names are by now.
 
 All of this reads files, and so belongs in a thread. Every method may raise OSError, with
-errno EAGAIN while rotations come one after the other: the caller tries again.
+errno EAGAIN while rotations come one after the other, and CannotReadError while the log itself
+cannot be read: the caller tries again. A rotated file that cannot be read is passed over.
 """
 
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from server.logs.files import CannotUnpackError, File, PackedFile
+from server.logs.files import File, PackedFile
 from server.logs.generation import Trace
 from server.logs.listing import Entry, Listing, Snapshot
 from server.logs.position import HEAD, START, Position
+from server.logs.trouble import CannotReadError
 from server.logs.unpacking import Unpacker
 
 COPY_LAG = 1024 * 1024
@@ -108,10 +110,10 @@ class Archive:
             return True
         try:
             content, file = self.open(packed), self.open(entry)
-        except CannotUnpackError:
+            end = content.position(content.size)
+            return end is not None and file.holds(end)
+        except CannotReadError:
             return False
-        end = content.position(content.size)
-        return end is not None and file.holds(end)
 
     def _is_piece(self, entry: Entry, log: Entry) -> bool:
         """Whether a rotated file is a copy of the log that is not finished, or cut in a line."""
@@ -121,15 +123,18 @@ class Archive:
             return False
         if not log.facts.head.startswith(entry.facts.head):
             return False
-        file, live = self.open(entry), self.open(log)
-        size = file.size
-        if size and file.read(size - 1, 1) == b"\n" and not file.has_writer():
+        try:
+            file, live = self.open(entry), self.open(log)
+            size = file.size
+            if size and file.read(size - 1, 1) == b"\n" and not file.has_writer():
+                return False
+            end = file.position(size)
+            return end is not None and live.holds(end)
+        except CannotReadError:
             return False
-        end = file.position(size)
-        return end is not None and live.holds(end)
 
     def open(self, entry: Entry, *, may_unpack: bool = True) -> File:
-        """The file with what `entry` holds, unpacked. Raises CannotUnpackError.
+        """The file with what `entry` holds, unpacked. Raises CannotReadError.
 
         Raises UnpackingNeededError if it has to be unpacked first, but `may_unpack` forbids it.
         """
@@ -161,9 +166,12 @@ class Archive:
             if entry.is_packed:
                 continue
             if entry.is_log or entry.is_recent:
-                file = self.open(entry)
-                if entry.is_log or file.may_grow():
-                    return FoundFile(file, START, trace_of(file, snapshot))
+                try:
+                    file = self.open(entry)
+                    if entry.is_log or file.may_grow():
+                        return FoundFile(file, START, trace_of(file, snapshot))
+                except CannotReadError as error:
+                    pass_over(entry, error)
         return None
 
     # --- the files beside the log ---------------------------------------------------
@@ -183,12 +191,11 @@ class Archive:
                 break
             try:
                 file = self.open(entry)
-            except CannotUnpackError as error:
+                if file.size:
+                    return FoundFile(file, START, trace_of(file, snapshot)), why
+                why = file.damage or why
+            except CannotReadError as error:
                 why = str(error)
-                continue
-            if file.size:
-                return FoundFile(file, START, trace_of(file, snapshot)), why
-            why = file.damage or why
         return None, why
 
     def is_older(self, file: File, other: File) -> bool:
@@ -213,10 +220,10 @@ class Archive:
         for entry in reversed(snapshot.entries[:index]):
             try:
                 file = self.open(entry)
-            except CannotUnpackError:
+                if file.size and not (followed and not came_after(trace_of(file, snapshot))):
+                    return file.position(file.size)
+            except CannotReadError:
                 return None
-            if file.size and not (followed and not came_after(trace_of(file, snapshot))):
-                return file.position(file.size)
         return None
 
     def copies(self, snapshot: Snapshot, end: Position) -> list[int]:
@@ -232,7 +239,7 @@ class Archive:
             try:
                 if self.open(entry).ends_at(end):
                     found.append(number)
-            except CannotUnpackError:
+            except CannotReadError:
                 continue
         return found
 
@@ -257,6 +264,17 @@ def may_hold(entry: Entry, position: Position) -> bool:
     return Position.at(position.offset, lambda at, count: head[at : at + count]) == position
 
 
+def pass_over(entry: Entry, error: CannotReadError) -> str:
+    """Why a rotated file is passed over. Raises `error` for the log itself: that is waited for."""
+    if entry.is_log:
+        raise error
+    return str(error)
+
+
 def trace_of(file: File, snapshot: Snapshot) -> Trace:
+    """Where a file that was found stands. Raises CannotReadError also where its end is unreadable:
+    it can be passed over here, and not any more once it counts as found.
+    """
+    file.position(file.size)
     place = snapshot.index.get(file.identity, len(snapshot.entries))
     return Trace(file.identity, snapshot, place, file.read(0, HEAD))

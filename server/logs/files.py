@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from server.logs.compression import Pieces, pieces
 from server.logs.lines import lines_before
 from server.logs.position import HEAD, Position, Read
+from server.logs.trouble import CannotReadError, CannotUnpackError, reading
 
 Identity = tuple[int, int]
 """Device and inode of a file."""
@@ -48,15 +49,10 @@ _F_SETSIG = 10  # fcntl(2); Python has no name for it
 _log = logging.getLogger(__name__)
 
 
-class CannotUnpackError(Exception):
-    """Says why what a compressed file holds cannot be read."""
-
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"{path.name} cannot be unpacked: {why}")
-
-
 class File:
     """A regular file, open for reading: it stays this one, whatever becomes of its name.
+
+    Whatever reads it raises CannotReadError where the system does not let it.
 
     It is closed when nobody holds it any more, so that no reader, in whatever thread,
     can find another file behind its descriptor. Until then, the system gives its number to no
@@ -87,7 +83,8 @@ class File:
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes at `offset`, fewer than `length` only at the end of the file."""
-        return os.pread(self._descriptor, length, offset)
+        with reading(self.path):
+            return os.pread(self._descriptor, length, offset)
 
     def read_now(self, offset: int, length: int) -> bytes:
         """The same without waiting for the disk; for the event loop.
@@ -108,9 +105,13 @@ class File:
             raise BlockingIOError(errno.EAGAIN, "not all in memory", str(self.path))
         return bytes(memoryview(buffer)[:size])
 
+    def _status(self) -> os.stat_result:
+        with reading(self.path):
+            return os.fstat(self._descriptor)
+
     @property
     def size(self) -> int:
-        return os.fstat(self._descriptor).st_size
+        return self._status().st_size
 
     @property
     def age(self) -> float:
@@ -118,12 +119,15 @@ class File:
 
         A file whose time lies ahead of the clock, which was set back, counts as old as that.
         """
-        return abs(time.time() - os.fstat(self._descriptor).st_mtime)
+        return abs(time.time() - self._status().st_mtime)
 
     @property
     def is_deleted(self) -> bool:
         """Whether it has no name any more. What a compressed file holds never had one."""
-        return os.fstat(self._descriptor).st_nlink == 0 and not self._packed
+        try:
+            return self._status().st_nlink == 0 and not self._packed
+        except CannotReadError:  # ESTALE: another machine has deleted it
+            return True
 
     @property
     def last_name(self) -> str | None:
@@ -136,7 +140,10 @@ class File:
 
     def may_grow(self) -> bool:
         """Whether a process that has it open for writing has not given it up yet."""
-        return self.age < QUIET_WRITER and self.has_writer() is not False
+        try:
+            return self.age < QUIET_WRITER and self.has_writer() is not False
+        except CannotReadError:
+            return False
 
     def beginning(self) -> tuple[bytes, bytes]:
         """Its first HEAD bytes, and the first HEAD bytes behind the NUL bytes that it begins with.
@@ -199,7 +206,7 @@ class PackedFile(File):
 
     @property
     def version(self) -> Version:
-        status = os.fstat(self._descriptor)
+        status = self._status()
         return self.identity, status.st_size, status.st_mtime_ns
 
     def _first_pieces(self) -> Iterator[bytes]:
@@ -211,7 +218,7 @@ class PackedFile(File):
                     left -= len(data)
                     yield data
         except Exception as error:
-            _raise_unless_damaged(error)
+            self._raise_unless_damaged(error)
 
     def unpack(self, stopped: threading.Event, most: int, room: Callable[[], int]) -> File:
         """Its content as a file of its own, which has no name.
@@ -220,10 +227,11 @@ class PackedFile(File):
         wrong.
 
         `most` is how many bytes that may be; `room` says how many more there is room for. Raises
-        CannotUnpackError where it is more, and OSError, with errno EINTR when `stopped` is set.
+        CannotUnpackError where it is more or the system does not let it, and OSError, with errno
+        EINTR when `stopped` is set.
         """
         damage = ""
-        with _temporary_file() as file:
+        with reading(self.path, CannotUnpackError), tempfile.TemporaryFile() as file:
             try:
                 if not self.size:
                     raise EOFError("it is empty")  # no program leaves that, but a full disk does
@@ -238,7 +246,7 @@ class PackedFile(File):
                         file.write(data)
                         file.flush()
             except Exception as error:
-                _raise_unless_damaged(error)
+                self._raise_unless_damaged(error)
                 damage = f"{self.path.name} is damaged: {error or type(error).__name__}"
                 _log.warning("%s (%s)", damage, self.path)
             file.flush()
@@ -258,20 +266,13 @@ class PackedFile(File):
                 raise CannotUnpackError(self.path, str(error)) from error
             yield unpacked
 
+    def _raise_unless_damaged(self, error: Exception) -> None:
+        """Let pass what an unpacker raises of a damaged file: each has kinds of its own.
 
-def _temporary_file() -> IO[bytes]:
-    """Raises OSError, with errno ENOSPC also where there is no directory that has room for it."""
-    try:
-        return tempfile.TemporaryFile()
-    except FileNotFoundError as error:
-        raise OSError(errno.ENOSPC, str(error)) from error
-
-
-def _raise_unless_damaged(error: Exception) -> None:
-    """Let pass what an unpacker raises of a damaged file: each has kinds of its own.
-
-    An error of the system has a number, and says nothing about the file's content.
-    """
-    is_of_the_system = isinstance(error, OSError) and error.errno is not None
-    if is_of_the_system or isinstance(error, CannotUnpackError):
-        raise error
+        An error of the system has a number, and says nothing about the file's content.
+        """
+        if isinstance(error, CannotReadError):
+            raise error
+        if isinstance(error, OSError) and error.errno is not None:
+            with reading(self.path, CannotUnpackError):
+                raise error

@@ -13,6 +13,7 @@ from server.logs.files import File
 from server.logs.position import Position
 from server.logs.search import Search
 from server.logs.threads import Threads, run_in
+from server.logs.trouble import CannotReadError
 
 MOST_GUESSES = 64
 """Positions that are in no file as they were, and of which traces are looked for at a time."""
@@ -98,7 +99,7 @@ class Finder:
         position, but, found = wanted
         try:
             result = await run_in(self._threads.unpackers, self._search.find, position, but)
-        except OSError as error:
+        except (OSError, CannotReadError) as error:
             if not found.done():
                 found.set_exception(error)
         else:

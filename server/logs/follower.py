@@ -28,7 +28,8 @@ from server.logs.path import LogPath
 from server.logs.position import START, Position, Read
 from server.logs.succession import Succession
 from server.logs.tailing import Tailing
-from server.logs.threads import Threads, run_in
+from server.logs.threads import Threads, patiently, run_in, say
+from server.logs.trouble import SHORT, CannotReadError
 
 POLL = 0.1
 """Seconds between two looks at the log while nothing comes."""
@@ -123,7 +124,10 @@ class Follower:
 
     async def is_current(self) -> bool:
         """Whether what is known of the log is still true: it was not truncated or replaced."""
-        return self.file is None or await self._check(self.file, self._followed.is_unchanged)
+        try:
+            return self.file is None or await self._check(self.file, self._followed.is_unchanged)
+        except CannotReadError:
+            return False
 
     def _pulse(self) -> None:
         self.progress.set()
@@ -164,7 +168,8 @@ class Follower:
                 await self._wait_for_file()
             assert self.file is not None
             if await self._read_to_end(self.file, publish):
-                await self._publish(publish, self._followed.take_rest(is_unfinished=False))
+                if not self.file.damage:  # else its last line is cut
+                    await self._publish(publish, self._followed.take_rest(is_unfinished=False))
                 await self._go_on(self.file, publish)
             else:
                 await self._recover(self.file, publish)
@@ -178,7 +183,23 @@ class Follower:
         await self._begin(found)
 
     async def _read_to_end(self, file: File, publish: Publish) -> bool:
-        """Read on until the generation is finished (True) or is not what it was (False)."""
+        """Read on until the generation is finished (True) or is not what it was (False).
+
+        A log that cannot be read is tried again; once another file has taken its path, it is
+        given up, and counts as damaged.
+        """
+        while True:
+            try:
+                return await self._read_on(file, publish)
+            except CannotReadError as error:
+                if not self._path.names(file) and self._path.is_readable():
+                    file.damage = str(error)
+                    return True
+                self._path.problem = f"cannot be read: {error.why}"
+                say(str(error))
+                await asyncio.sleep(SHORT)
+
+    async def _read_on(self, file: File, publish: Publish) -> bool:
         tailing, looked = self._tailing, -float("inf")
         tailing.forget()
         try:
@@ -212,7 +233,7 @@ class Follower:
                 if action is Next.SHOW_UNFINISHED:
                     await self._publish(publish, self._followed.take_rest(is_unfinished=True))
                 if action is Next.TRY_TO_FINISH and not is_taken:
-                    if await self._call(self._is_finished, file, look.quiet):
+                    if await self._call_once(self._is_finished, file, look.quiet):
                         return True
                     await asyncio.sleep(POLL)
         finally:
@@ -240,7 +261,7 @@ class Follower:
         if not await self._check(file, lambda read: followed.holds_next(data, read)):
             return False
         if not followed.taken:
-            await self._call(self._archive.watch, file)
+            await self._call_once(self._archive.watch, file)
         await self._publish(publish, followed.take(data))
         return True
 
@@ -341,7 +362,10 @@ class Follower:
         try:
             return look(file.read_now)
         except BlockingIOError:
-            return await self._call(look, file.read)
+            return await self._call_once(look, file.read)
 
     async def _call(self, function: Callable[..., _Result], *args: object) -> _Result:
+        return await patiently(self._call_once, function, *args)
+
+    async def _call_once(self, function: Callable[..., _Result], *args: object) -> _Result:
         return await run_in(self._threads.follower, function, *args)

@@ -14,7 +14,8 @@ from server.logs.lines import LineBatch, LineSplitter, first_lines, lines_before
 from server.logs.position import CONTEXT, START, Position, Read
 from server.logs.search import Search
 from server.logs.succession import Succession, context_of
-from server.logs.threads import Threads, run_in
+from server.logs.threads import Threads, patiently, run_in
+from server.logs.trouble import CannotReadError
 
 PIECE = 128 * 1024
 """Bytes of the log that are read at a time."""
@@ -98,7 +99,8 @@ class History:
             return file.position(lines_before(file.read, place.position.offset, lines))
 
         threads = self._threads
-        position = await run_in(threads.counters if lines > FEW else threads.readers, find)
+        pool = threads.counters if lines > FEW else threads.readers
+        position = await patiently(run_in, pool, find)
         return await self._with_id(Place(place.generation, position) if position else place)
 
     async def find(self, position: Position) -> Place:
@@ -108,7 +110,7 @@ class History:
         """
         task = self._finding.get(position)
         if task is None:
-            search = self._find(position) if position != START else self._oldest()
+            search = patiently(self._find, position)
             task = self._finding[position] = asyncio.ensure_future(search)
             task.add_done_callback(lambda task: self._is_found(position, task))
         return await asyncio.shield(task)
@@ -119,6 +121,8 @@ class History:
             task.exception()  # perhaps nobody waits for it any more
 
     async def _find(self, position: Position) -> Place:
+        if position == START:
+            return await self._oldest()
         follower = self._follower
         while True:
             file = follower.file
@@ -187,7 +191,7 @@ class History:
 
     def _may_still_grow(self, file: File) -> bool:
         """Whether an older file is still written to, and the follower did not give up on it."""
-        return file.may_grow() and not self._generations.was_followed(file)
+        return not file.damage and file.may_grow() and not self._generations.was_followed(file)
 
     async def _adopt(self, found: FoundFile) -> Generation:
         if self._follower.follows(found.file):
@@ -203,6 +207,9 @@ class History:
         Where the generation is no longer on disk, that is a gap, and the place after it the
         start of the next generation. At the live end this waits for ever.
         """
+        return await patiently(self._read, place)
+
+    async def _read(self, place: Place) -> LogBatch:
         generation, position = place
         while True:
             end = generation.end or self._follower.end.position
@@ -211,7 +218,12 @@ class History:
             is_followed = generation is self._follower.end.generation
             file = self._follower.file if is_followed else self._generations.file_of(generation)
             if file:
-                batch = await self._lines(file, place, end)
+                try:
+                    batch = await self._lines(file, place, end)
+                except CannotReadError as error:
+                    if is_followed or not await self._follower.is_current():
+                        raise  # it is waited for, and so is a disk that is away for a moment
+                    return await self._gap(place, (await self._next(generation)).end, str(error))
                 if batch:
                     after = Place(generation, batch.end)
                     return Lines(place, batch, after)

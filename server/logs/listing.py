@@ -15,12 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from server.logs.files import CannotUnpackError, File, Identity, PackedFile, Version
+from server.logs.files import File, Identity, PackedFile, Version
 from server.logs.lineage import as_seen, as_watched, in_order
 from server.logs.names import Mark, mark_of
 from server.logs.observed import Observed
 from server.logs.sightings import MOST_KNOWN, Sight, Sightings
 from server.logs.times import first_time, last_time
+from server.logs.trouble import CannotReadError, passes, reading
 
 OUTDATED = 5.0
 """Seconds for which a look at the directory is good, at the most: files change without it."""
@@ -64,6 +65,10 @@ class Facts(NamedTuple):
         return (self.text if before.text else self.head).startswith(before.beginning)
 
 
+_UNKNOWN = Facts(b"", b"", None, None, True)
+"""Of a file that cannot be read: whoever opens it gets to know why."""
+
+
 class Entry(NamedTuple):
     """A file of the log, in its place among the others."""
 
@@ -90,13 +95,18 @@ class Entry(NamedTuple):
         return abs(time.time() - self.seen.modified / 1e9) < 10
 
     def open(self) -> File | PackedFile:
-        """The file itself. Raises OSError, errno EAGAIN if it is not there any more."""
-        try:
-            file = (PackedFile if self.is_packed else File).open(self.path)
-        except OSError as error:
-            if error.errno in _NOT_THERE:
-                raise OSError(errno.EAGAIN, "it was renamed or removed", str(self.path)) from None
-            raise
+        """The file itself. Raises CannotReadError, and OSError, errno EAGAIN if it is not there
+        any more.
+        """
+        with reading(self.path):
+            try:
+                file = (PackedFile if self.is_packed else File).open(self.path)
+            except OSError as error:
+                is_forbidden = error.errno == errno.EACCES and not self.is_log
+                if error.errno in _NOT_THERE and not is_forbidden:
+                    gone = "it was renamed or removed"
+                    raise OSError(errno.EAGAIN, gone, str(self.path)) from None
+                raise
         if file.identity != self.identity:
             raise OSError(errno.EAGAIN, "another file has its name", str(self.path))
         return file
@@ -182,9 +192,10 @@ class Listing:
     def look(self) -> Snapshot:
         """The files that are there now.
 
-        Raises OSError, with errno EAGAIN while rotations come one after the other.
+        Raises CannotReadError, and OSError, with errno EAGAIN while rotations come one after the
+        other.
         """
-        with self._lock:
+        with self._lock, reading(self.path.parent):
             target = self.target()
             state, since = self._valid or (None, 0.0)
             good_for = DOUBTFUL if self._is_doubtful else OUTDATED
@@ -218,9 +229,9 @@ class Listing:
             try:
                 status = os.lstat(target.parent / name)
             except OSError as error:
-                if error.errno in _NOT_THERE:
-                    continue
-                raise
+                if error.errno not in _NOT_THERE and (name == target.name or passes(error)):
+                    raise
+                continue
             if stat.S_ISREG(status.st_mode):
                 identity = (status.st_dev, status.st_ino)
                 times = status.st_size, status.st_mtime_ns, status.st_ctime_ns
@@ -241,12 +252,15 @@ class Listing:
             path = target.parent / name
             try:
                 facts, has_writer = self._look_into(path, mark, (identity, size, modified))
+            except CannotReadError:
+                facts, has_writer = _UNKNOWN, None
             except OSError as error:
-                if error.errno not in _NOT_THERE:
+                if passes(error):
                     raise
-                if mark is not None:
+                is_gone = error.errno in _NOT_THERE and error.errno != errno.EACCES
+                if mark is not None and (is_gone or not mark.is_strong):
                     continue
-                facts, has_writer = Facts(b"", b"", None, None, True), None  # still the log
+                facts, has_writer = _UNKNOWN, None  # still the log, or one of its files
             times = facts.first, facts.last
             seen = Observed(name, mark, identity, size, modified, changed, *times, has_writer)
             seen = replace(seen, is_empty=not facts.head)
@@ -293,10 +307,7 @@ class Listing:
 
 
 def _facts_of(file: File) -> Facts:
-    try:
-        head, text = file.beginning()
-    except CannotUnpackError:  # whoever reads it is told of that
-        head = text = b""
+    head, text = file.beginning()
     if isinstance(file, PackedFile):
         return Facts(head, text, first_time(text), None, True)
     last = file.read(max(0, file.size - _LAST), _LAST)

@@ -19,6 +19,7 @@ from server.logs.generations import Generations
 from server.logs.history import PIECE, History
 from server.logs.position import HEAD, START
 from server.logs.threads import Threads, run_in
+from server.logs.trouble import CannotReadError
 
 MAX_UNPACK = 4 * 1024**3
 """Bytes of what a compressed file holds that are unpacked, at the most."""
@@ -73,8 +74,11 @@ class Log:
 
     @property
     def size(self) -> int | None:
-        """Bytes of the file that is being followed; None if there is none."""
-        return self.file.size if self.file else None
+        """Bytes of the file that is being followed; None if there is none, or it cannot be read."""
+        try:
+            return self.file.size if self.file else None
+        except CannotReadError:
+            return None
 
     @property
     def unread(self) -> int:

@@ -8,16 +8,26 @@ a forged position reaches the second one only if it knows how a file of the log 
 3. `find_elsewhere`: in files that do not hold the position as it was.
 
 All of this reads files, and so belongs in a thread. Every method may raise OSError, with errno
-EAGAIN while rotations come one after the other: the caller tries again.
+EAGAIN while rotations come one after the other, and CannotReadError while the log itself cannot be
+read: the caller tries again.
 """
 
 from zlib import crc32
 
-from server.logs.archive import COPY_LAG, SHARED, Archive, FoundFile, may_hold, trace_of
-from server.logs.files import CannotUnpackError, File
+from server.logs.archive import (
+    COPY_LAG,
+    SHARED,
+    Archive,
+    FoundFile,
+    may_hold,
+    pass_over,
+    trace_of,
+)
+from server.logs.files import File
 from server.logs.listing import Entry
 from server.logs.position import HEAD, Position
 from server.logs.trimming import LEAST_CONTEXT, find_position
+from server.logs.trouble import CannotReadError
 
 MOST_TRIMMED = 3
 """Files in which a place is looked for at other offsets."""
@@ -35,8 +45,8 @@ class Search:
         """The file that holds `position` and is not `but`.
 
         Where several do, as just after a header that all of them share, it is the oldest:
-        to begin too early sends lines twice, to begin too late loses some. A file that
-        cannot be unpacked holds nothing. Raises UnpackingNeededError unless `may_unpack`.
+        to begin too early sends lines twice, to begin too late loses some. A rotated file that
+        cannot be read holds nothing. Raises UnpackingNeededError unless `may_unpack`.
         """
         # Youngest first: what is truncated by now was copied before, so the copy is seen.
         found, snapshot = None, self._archive.snapshot()
@@ -45,12 +55,12 @@ class Search:
                 continue
             try:
                 file = self._archive.open(entry, may_unpack=may_unpack)
-            except CannotUnpackError:
-                continue
-            if file.holds(position):
-                found = FoundFile(file, position, trace_of(file, snapshot))
-                if position.offset > SHARED:
-                    break
+                if file.holds(position):
+                    found = FoundFile(file, position, trace_of(file, snapshot))
+                    if position.offset > SHARED:
+                        break
+            except CannotReadError as error:
+                pass_over(entry, error)
         return found
 
     def find_elsewhere(self, position: Position) -> FoundFile | None:
@@ -69,10 +79,10 @@ class Search:
                 continue
             try:
                 file = self._archive.open(entry)
-            except CannotUnpackError:
+                if file.size < position.offset and (file.damage or _is_near(file, position)):
+                    return FoundFile(file, position, trace_of(file, snapshot))
+            except CannotReadError:
                 continue
-            if file.size < position.offset and (file.damage or _is_near(file, position)):
-                return FoundFile(file, position, trace_of(file, snapshot))
         return None
 
     def _find_trimmed(self, position: Position) -> FoundFile | None:
@@ -87,12 +97,12 @@ class Search:
         for entry in reversed(filled[-MOST_TRIMMED:]):
             try:
                 file = self._archive.open(entry)
-            except CannotUnpackError:
-                continue
-            found = find_position(position, file.read, file.size)
-            place = file.position(found) if found else None
-            if place:
-                return FoundFile(file, place, trace_of(file, snapshot))
+                found = find_position(position, file.read, file.size)
+                place = file.position(found) if found else None
+                if place:
+                    return FoundFile(file, place, trace_of(file, snapshot))
+            except CannotReadError as error:
+                pass_over(entry, error)
         return None
 
 

@@ -1,11 +1,12 @@
 """Which file follows which: from the end of one generation to the start of the next."""
 
-from server.logs.archive import COPY_LAG, Archive, FoundFile, trace_of
-from server.logs.files import CannotUnpackError, File
+from server.logs.archive import COPY_LAG, Archive, FoundFile, pass_over, trace_of
+from server.logs.files import File
 from server.logs.generation import Trace
 from server.logs.listing import Entry, Snapshot
 from server.logs.position import CONTEXT, HEAD, START, Position
 from server.logs.trimming import LEAST_CONTEXT, LEAST_IN_OTHERS, find_context
+from server.logs.trouble import CannotReadError
 
 LEAST_ALIKE = 16
 """Bytes that a file must have in common with the one before, or the log with one that is gone, to
@@ -43,8 +44,9 @@ class Succession:
                 continue  # it was there before, whatever its name says now
             try:
                 following = self._archive.open(entry)
-            except CannotUnpackError as error:
-                why = str(error)
+                place = trace_of(following, snapshot)
+            except CannotReadError as error:
+                why = pass_over(entry, error)
                 continue
             if not entry.is_log and not following.size and not following.may_grow():
                 why = following.damage or why
@@ -52,7 +54,7 @@ class Succession:
             # A file that holds all of the one before is a copy of the log whose original
             # goes on, or a log that an editor wrote anew; unless that one still has a
             # name of its own, given to it by a rotation.
-            has_copy, place = index is not None, trace_of(following, snapshot)
+            has_copy = index is not None
             least = LEAST_ALIKE if entry.is_log or has_copy else 1
             if end.offset >= least and not renamed and following.holds(end):
                 return FoundFile(following, end, place, has_copy=has_copy)
@@ -107,7 +109,7 @@ class Succession:
             return False
         try:
             return is_copy(self._archive.open(entry), entry, end, trace)
-        except CannotUnpackError:
+        except CannotReadError:
             return False
 
 
@@ -141,6 +143,12 @@ def _kept(
 
 
 def context_of(file: File, end: Position) -> bytes:
-    """The last bytes of a generation that ends at `end`, CONTEXT of them or all there are."""
+    """The last bytes of a generation that ends at `end`, CONTEXT of them or all there are.
+
+    None of them where they cannot be read.
+    """
     start = max(0, end.offset - CONTEXT)
-    return file.read(start, end.offset - start)
+    try:
+        return file.read(start, end.offset - start)
+    except CannotReadError:
+        return b""

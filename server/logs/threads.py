@@ -1,18 +1,17 @@
 """Threads for what waits for a disk: follower, readers and searches never wait for each other."""
 
 import asyncio
-import errno
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-BUSY = 0.1
-"""Seconds until something is tried again while rotations come one after the other."""
+from server.logs.trouble import PASSING, SHORT, CannotReadError
 
-SHORT = 1.0
-"""Seconds until it is tried again while the machine is short of descriptors or disk space."""
+SAID_FOR = 60.0
+"""Seconds for which a problem that is tried again is not said again in the server's log."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,20 +57,46 @@ async def run_in(
     *args: _Arguments.args,
     **kwargs: _Arguments.kwargs,
 ) -> _Result:
-    """Call `function` in a thread of `pool`, again and again while the machine is short.
+    """Call `function` in a thread of `pool`, again and again while an error is one that passes.
 
-    That is while rotations come one after the other (EAGAIN), or descriptors or disk space are
-    used up. Raises what else the function raises.
+    Raises what else the function raises.
     """
     call = partial(function, *args, **kwargs)
     while True:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, call)
         except OSError as error:
-            if error.errno == errno.EAGAIN:
-                await asyncio.sleep(BUSY)
-            elif error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOSPC):
-                _log.warning("trying again in a moment: %s", error)
-                await asyncio.sleep(SHORT)
-            else:
+            pause = PASSING.get(error.errno or 0)
+            if pause is None:
                 raise
+            if pause >= SHORT:
+                say(str(error))
+            await asyncio.sleep(pause)
+
+
+async def patiently(
+    function: Callable[_Arguments, Awaitable[_Result]],
+    *args: _Arguments.args,
+    **kwargs: _Arguments.kwargs,
+) -> _Result:
+    """What `function` gives, called again and again while the log itself cannot be read."""
+    while True:
+        try:
+            return await function(*args, **kwargs)
+        except CannotReadError as error:
+            say(str(error))
+            await asyncio.sleep(SHORT)
+
+
+_said: dict[str, float] = {}
+
+
+def say(problem: str) -> None:
+    """Tell the server's log of a problem and that it is tried again, but not at each try."""
+    now = time.monotonic()
+    for said, since in list(_said.items()):
+        if now - since > SAID_FOR:
+            del _said[said]
+    if problem not in _said:
+        _said[problem] = now
+        _log.warning("trying again: %s", problem)

@@ -4,6 +4,7 @@ Clients ask in crowds: all of them after a restart, and some for positions that 
 All of this reads files, and so belongs in a thread; several may use it at once.
 """
 
+import logging
 import os
 import tempfile
 import threading
@@ -11,7 +12,8 @@ import time
 from collections import OrderedDict
 from concurrent.futures import Future
 
-from server.logs.files import CannotUnpackError, File, PackedFile, Version
+from server.logs.files import File, PackedFile, Version
+from server.logs.trouble import CannotUnpackError
 
 KEPT = 256 * 1024 * 1024
 """Bytes of unpacked files that are kept for the next who asks, beside the youngest."""
@@ -25,6 +27,8 @@ MOST_RESERVE = 1024 * 1024 * 1024
 
 REFUSED_FOR = 60.0
 """Seconds for which a file that could not be unpacked is not tried again."""
+
+_log = logging.getLogger(__name__)
 
 
 def room() -> int:
@@ -55,34 +59,37 @@ class Unpacker:
         Raises CannotUnpackError where there is no room for it, and OSError, with errno EINTR
         after `stop`.
         """
+        version = packed.version
         with self._lock:
-            refused, since = self._refused.get(packed.version, (None, 0.0))
+            refused, since = self._refused.get(version, (None, 0.0))
             if refused and time.monotonic() - since < REFUSED_FOR:
                 raise refused
-            future, _ = self._files.get(packed.version, (None, 0))
+            future, _ = self._files.get(version, (None, 0))
             is_new = future is None
             future = future or Future()
-            self._files[packed.version] = future, time.monotonic()
-            self._files.move_to_end(packed.version)
+            self._files[version] = future, time.monotonic()
+            self._files.move_to_end(version)
         if is_new:
             try:
                 future.set_result(packed.unpack(self._stopped, self._most, room))
             except BaseException as error:
                 with self._lock:
-                    self._files.pop(packed.version, None)
+                    self._files.pop(version, None)
                     if isinstance(error, CannotUnpackError):
-                        self._refuse(packed.version, error)
+                        self._refuse(version, error)
                 future.set_exception(error)
             self._keep_few()
         return future.result()
 
     def has(self, packed: PackedFile) -> bool:
         """Whether its content is at hand, so that it need not be unpacked."""
+        version = packed.version
         with self._lock:
-            future, _ = self._files.get(packed.version, (None, 0))
+            future, _ = self._files.get(version, (None, 0))
         return future is not None and future.done() and future.exception() is None
 
     def _refuse(self, version: Version, error: CannotUnpackError) -> None:
+        _log.warning("%s", error)
         if len(self._refused) >= MOST_KEPT:
             del self._refused[next(iter(self._refused))]
         self._refused[version] = error, time.monotonic()

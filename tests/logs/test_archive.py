@@ -159,7 +159,8 @@ def test_what_a_damaged_file_has_lost_is_a_gap_that_says_so(
     packed = PACK[suffix](text)
     rotated.write_bytes(packed[: len(packed) // 2])
     os.utime(rotated, (1e9, 1e9))
-    later = leave(tmp_path, [("app.log.1", 1), ("app.log", 2)][number % 2 :], undated)
+    case: Case = [("app.log.1", 1), ("app.log", 2)]
+    later = leave(tmp_path, case[number % 2 :], undated)
 
     async def main() -> None:
         async with feeding(log) as feed:

@@ -13,8 +13,9 @@ from threading import Event
 import pytest
 import zstandard
 
-from server.logs.files import CannotUnpackError, File, PackedFile
+from server.logs.files import File, PackedFile
 from server.logs.position import HEAD, Position
+from server.logs.trouble import CannotUnpackError
 
 PLENTY = 1 << 40
 

@@ -468,6 +468,31 @@ def test_a_log_that_cannot_be_read_for_a_while_goes_on(log: Log) -> None:
 
 
 @pytest.mark.usefixtures("no_superuser")
+@pytest.mark.parametrize("pack", [False, True])
+def test_a_rotated_file_that_may_not_be_read_is_a_gap(log: Log, pack: bool) -> None:
+    """Whether that was so when the server started or not."""
+    log.write()
+    for _ in range(3):
+        (packed(".gz") if pack else numbered)(log)
+        log.write()
+    rotated = sorted(log.path.parent.glob("app.log.*"))
+    rotated[2].chmod(0)
+    with running(log.path.parent, log.path) as server:
+        with following(server, "/stream-logs?from=start") as client:
+            assert client.wait_for(9) == log.lines[3:]
+        rotated[1].chmod(0)
+        with following(server, "/stream-logs?from=start") as other:
+            other.wait_for(6)
+            assert other.lines == log.lines[6:]
+        rotated[2].chmod(0o644)
+        with following(server, "/stream-logs?from=start") as last:
+            assert last.wait_for(9) == log.lines[:3] + log.lines[6:]
+    for one, file in ((client, rotated[2]), (other, rotated[1]), (last, rotated[1])):
+        [gap] = one.facts("gap")
+        assert gap["why"] == f"{file.name} cannot be read: Permission denied"
+
+
+@pytest.mark.usefixtures("no_superuser")
 def test_a_directory_that_may_not_be_listed_is_enough_for_the_log(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     log = Log(tmp_path / "logs" / "app.log")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from server.logs.files import CannotUnpackError, File, PackedFile
+from server.logs.files import File, PackedFile
+from server.logs.trouble import CannotUnpackError
 from server.logs.unpacking import LEAST_RESERVE, MOST_KEPT, Unpacker, room
 
 MOST = 1 << 30
