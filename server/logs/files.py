@@ -164,6 +164,18 @@ class File:
             yield data
             offset, length = offset + len(data), _HOLE_PIECE
 
+    def data_from(self, offset: int) -> int:
+        """Where anything was written, at `offset` or behind it: the file's size if nothing was.
+
+        It is `offset` where the system cannot tell: see lseek(2), SEEK_DATA.
+        """
+        if not hasattr(os, "SEEK_DATA"):
+            return offset
+        try:
+            return os.lseek(self._descriptor, offset, os.SEEK_DATA)
+        except OSError as error:
+            return max(offset, self.size) if error.errno == errno.ENXIO else offset
+
     def position(self, offset: int, read: Read | None = None) -> Position | None:
         """The position at `offset`, None if the file is shorter.
 

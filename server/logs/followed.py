@@ -1,6 +1,6 @@
 """The file that is followed: what was taken from it, and whether that still stands there."""
 
-from server.logs.checkpoints import Checkpoints
+from server.logs.checkpoints import KEPT, Checkpoints
 from server.logs.decisions import Look
 from server.logs.files import File
 from server.logs.generation import Trace
@@ -88,6 +88,11 @@ class Followed:
         """Take the bytes that come next; the lines that they complete."""
         self.checkpoints.add(data, self.position)
         return self._splitter.feed(data)
+
+    def skip(self, length: int) -> list[LineBatch]:
+        """Take so many NUL bytes, which come next, without reading them."""
+        self.checkpoints.add(bytes(min(length, KEPT)), self.position)
+        return self._splitter.skip(length)
 
     def take_rest(self, *, is_unfinished: bool) -> list[LineBatch]:
         """What was taken of a last line that has no newline; `is_unfinished`: it may go on."""

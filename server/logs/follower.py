@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import sh
@@ -23,6 +24,7 @@ from server.logs.decisions import (
 from server.logs.files import File
 from server.logs.followed import Followed
 from server.logs.generation import Generation, Lines, LogBatch, Place, Trace, transition
+from server.logs.holes import hole_at, hole_before
 from server.logs.lines import LineBatch, lines_before
 from server.logs.path import LogPath
 from server.logs.position import START, Position, Read
@@ -144,7 +146,8 @@ class Follower:
             return
 
         def last_line_end() -> Position:
-            return file.position(lines_before(file.read, file.size, 0)) or START
+            hole = partial(hole_before, file)
+            return file.position(lines_before(file.read, file.size, 0, hole)) or START
 
         file = found.file
         await self._begin(found._replace(start=await self._call(last_line_end)))
@@ -263,6 +266,11 @@ class Follower:
         if not followed.taken:
             await self._call_once(self._archive.watch, file)
         await self._publish(publish, followed.take(data))
+        if not data.strip(b"\0"):
+            hole = await self._call_once(hole_at, file, self.taken, file.size)
+            if hole:
+                await self._tailing.stop()  # it would read all of that
+                await self._publish(publish, followed.skip(hole))
         return True
 
     async def _publish(self, publish: Publish, batches: list[LineBatch]) -> None:

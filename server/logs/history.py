@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from server.logs.archive import SHARED, Archive, FoundFile
@@ -10,6 +11,7 @@ from server.logs.finder import Finder, TooManyError
 from server.logs.follower import Follower
 from server.logs.generation import Change, Generation, Lines, LogBatch, Place, gap, transition
 from server.logs.generations import Generations
+from server.logs.holes import hole_at, hole_before
 from server.logs.lines import LineBatch, LineSplitter, first_lines, lines_before
 from server.logs.position import CONTEXT, START, Position, Read
 from server.logs.search import Search
@@ -96,7 +98,8 @@ class History:
             return await self._with_id(place)
 
         def find() -> Position | None:
-            return file.position(lines_before(file.read, place.position.offset, lines))
+            hole = partial(hole_before, file)
+            return file.position(lines_before(file.read, place.position.offset, lines, hole))
 
         threads = self._threads
         pool = threads.counters if lines > FEW else threads.readers
@@ -267,7 +270,7 @@ class History:
 
         def read_lines(read: Read, most: int) -> LineBatch | None:
             stop = min(end.offset, _length(generation, file))
-            batch = self._split(read, position, stop, is_open, most)
+            batch = self._split(file, read, position, stop, is_open, most)
             # What was read stood there before this check, so it is the log's. A copy
             # that is shorter than what it was made of does not change any more.
             shorter = not is_followed and file.size < end.offset
@@ -281,7 +284,7 @@ class History:
             return await run_in(self._threads.readers, read_lines, file.read, 0)
 
     def _split(
-        self, read: Read, position: Position, stop: int, is_open: bool, most: int
+        self, file: File, read: Read, position: Position, stop: int, is_open: bool, most: int
     ) -> LineBatch | None:
         """The first lines after `position`, as `read` gives them up to the offset `stop`.
 
@@ -301,6 +304,8 @@ class History:
             if not data:
                 return None
             batches = splitter.feed(first_lines(data))
+            if not data.strip(b"\0"):
+                batches += splitter.skip(hole_at(file, splitter.taken, stop))
         if not batches:  # all up to there was shown, so nothing is held back
             batches = [rest._replace(is_unfinished=is_open) for rest in splitter.finish()]
         return batches[0] if batches else None

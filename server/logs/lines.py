@@ -1,6 +1,6 @@
 """From the bytes of a log to batches of whole lines, which stay raw until they are encoded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import NamedTuple
 from zlib import crc32
@@ -135,6 +135,16 @@ class LineSplitter:
             data = data[hole:]
         return batches
 
+    def skip(self, length: int) -> list[LineBatch]:
+        """Take in so many NUL bytes, of which not all have to be there."""
+        fed = min(length, self._max_line + 1)
+        batches = self.feed(bytes(fed))
+        if length > fed:
+            assert self._long  # it is a hole, or longer than `max_line`
+            self._long.skip(length - fed)
+            self.taken += length - fed
+        return batches
+
     def finish(self, *, is_unfinished: bool = False) -> list[LineBatch]:
         """The batch of a last line without a newline, if there is one.
 
@@ -226,6 +236,11 @@ class _LongLine:
             part = text
         self.text += part[: max(0, max_line - len(self.text))]
 
+    def skip(self, length: int) -> None:
+        """Take in so many NUL bytes after more of them than are kept."""
+        if not self.text:
+            self.hole += length
+
 
 def _incomplete(line: bytes | bytearray) -> int:
     """How many bytes at the end of `line` begin a UTF-8 character of which more may come."""
@@ -254,11 +269,14 @@ def first_lines(data: bytes) -> bytes:
     return data
 
 
-def lines_before(read: Read, end: int, lines: int) -> int:
+def lines_before(
+    read: Read, end: int, lines: int, hole_before: Callable[[int], int] | None = None
+) -> int:
     """The offset at which the last `lines` lines before the offset `end` begin.
 
     A part of a line that has no newline counts as a line. For no lines it is the offset where
-    the last whole line ends. `read(offset, length)` gives the log's bytes.
+    the last whole line ends. `read(offset, length)` gives the log's bytes; `hole_before` says where
+    a hole begins that ends at an offset: it is stepped over.
     """
     start, block = end, _BLOCK
     wanted = lines + 1
@@ -271,6 +289,8 @@ def lines_before(read: Read, end: int, lines: int) -> int:
         found = data.count(b"\n")
         if found < wanted:
             wanted -= found
+            if hole_before and not data.strip(b"\0"):
+                start = hole_before(start)
             continue
         return start + _newline_before_end(data, wanted) + 1
     return 0
