@@ -7,7 +7,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 import sh
@@ -24,10 +23,10 @@ from server.logs.decisions import (
 from server.logs.files import File
 from server.logs.followed import Followed
 from server.logs.generation import Generation, Lines, LogBatch, Place, Trace, transition
-from server.logs.holes import hole_at, hole_before
-from server.logs.lines import LineBatch, lines_before
+from server.logs.holes import hole_at, position_before
+from server.logs.lines import LineBatch
 from server.logs.path import LogPath
-from server.logs.position import START, Position, Read
+from server.logs.position import START, Read
 from server.logs.succession import Succession
 from server.logs.tailing import Tailing
 from server.logs.threads import Threads, patiently, run_in, say
@@ -144,13 +143,8 @@ class Follower:
             self._followed = Followed.nothing(await self._call(self._archive.trace_of_none))
             self._path.is_readable()
             return
-
-        def last_line_end() -> Position:
-            hole = partial(hole_before, file)
-            return file.position(lines_before(file.read, file.size, 0, hole)) or START
-
-        file = found.file
-        await self._begin(found._replace(start=await self._call(last_line_end)))
+        last_line_end = await self._call(position_before, found.file, found.file.size, 0)
+        await self._begin(found._replace(start=last_line_end or START))
 
     async def _begin(self, found: FoundFile) -> None:
         """Go on where a file was found to begin."""

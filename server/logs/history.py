@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import ParamSpec, TypeVar
 
 from server.logs.archive import SHARED, Archive, FoundFile
@@ -11,8 +10,8 @@ from server.logs.finder import Finder, TooManyError
 from server.logs.follower import Follower
 from server.logs.generation import Change, Generation, Lines, LogBatch, Place, gap, transition
 from server.logs.generations import Generations
-from server.logs.holes import hole_at, hole_before
-from server.logs.lines import LineBatch, LineSplitter, first_lines, lines_before
+from server.logs.holes import hole_at, position_before
+from server.logs.lines import LineBatch, LineSplitter, first_lines
 from server.logs.position import CONTEXT, START, Position, Read
 from server.logs.search import Search
 from server.logs.succession import Succession, context_of
@@ -97,13 +96,11 @@ class History:
         if file is None or lines == 0:
             return await self._with_id(place)
 
-        def find() -> Position | None:
-            hole = partial(hole_before, file)
-            return file.position(lines_before(file.read, place.position.offset, lines, hole))
-
         threads = self._threads
         pool = threads.counters if lines > FEW else threads.readers
-        position = await patiently(run_in, pool, find)
+        position = await patiently(
+            run_in, pool, position_before, file, place.position.offset, lines
+        )
         return await self._with_id(Place(place.generation, position) if position else place)
 
     async def find(self, position: Position) -> Place:

@@ -4,7 +4,11 @@ A file has one where it was truncated under a writer that does not append, or ma
 be of any length, though it takes no room on the disk.
 """
 
+from functools import partial
+
 from server.logs.files import File
+from server.logs.lines import lines_before
+from server.logs.position import Position
 
 LEAST = 1024 * 1024
 """Bytes of a hole that are stepped over rather than read."""
@@ -16,6 +20,11 @@ def hole_at(file: File, offset: int, end: int) -> int:
         return 0
     length = min(file.data_from(offset), end) - offset
     return length if length >= LEAST else 0
+
+
+def position_before(file: File, end: int, lines: int) -> Position | None:
+    """Where the last `lines` lines before `end` begin; None if the file is shorter by now."""
+    return file.position(lines_before(file.read, end, lines, partial(hole_before, file)))
 
 
 def hole_before(file: File, offset: int) -> int:
