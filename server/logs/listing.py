@@ -69,6 +69,11 @@ _UNKNOWN = Facts(b"", b"", None, None, True)
 """Of a file that cannot be read: whoever opens it gets to know why."""
 
 
+def is_unknown(mark: Mark | None, facts: Facts) -> bool:
+    """Whether a file may hold something, though nothing of that could be read."""
+    return facts is _UNKNOWN or (mark is not None and bool(mark.packing) and not facts.head)
+
+
 class Entry(NamedTuple):
     """A file of the log, in its place among the others."""
 
@@ -263,12 +268,18 @@ class Listing:
                 facts, has_writer = _UNKNOWN, None  # still the log, or one of its files
             times = facts.first, facts.last
             seen = Observed(name, mark, identity, size, modified, changed, *times, has_writer)
-            seen = replace(seen, is_empty=not facts.head)
+            seen = replace(seen, is_empty=not facts.head and not is_unknown(mark, facts))
             if identity not in entries or mark is None:
                 entries[identity] = Entry(path, seen, facts)
         watched, since = self._sightings.look(
             [
-                Sight(identity, entry.facts.beginning, entry.is_packed, entry.is_log)
+                Sight(
+                    identity,
+                    entry.facts.beginning,
+                    entry.is_packed,
+                    entry.is_log,
+                    is_unknown(entry.seen.mark, entry.facts),
+                )
                 for identity, entry in entries.items()
             ]
         )

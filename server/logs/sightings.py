@@ -23,12 +23,15 @@ class Sight(NamedTuple):
     """What a look has shown of a file.
 
     text: how it begins, behind NUL bytes if it begins with such.
+    is_unknown: whether it may hold something, though nothing of that could be read. Its number
+        alone says then that it is the same.
     """
 
     identity: Identity
     text: bytes
     is_packed: bool
     is_log: bool
+    is_unknown: bool = False
 
 
 class _Seen(NamedTuple):
@@ -78,8 +81,8 @@ class Sightings:
         watched: OrderedDict[Identity, bytes] = OrderedDict()
         for identity, text in self._watched.items():
             sight = sights.get(identity)
-            if sight and text and sight.text.startswith(text):
-                watched[identity] = sight.text
+            if sight and text and (sight.is_unknown or sight.text.startswith(text)):
+                watched[identity] = sight.text or text
             elif text in packed:
                 watched[packed[text]] = text
         self._watched = watched
@@ -88,16 +91,18 @@ class Sightings:
         self.latest += 2
         known, seen = self._seen, dict[Identity, _Seen]()
         for identity, sight in sights.items():
-            if not sight.text:
+            if not sight.text and not sight.is_unknown:
                 continue
             before = known.get(identity)
             if before and before.is_packed == sight.is_packed and _goes_on(before, sight):
                 since: int | None = before.since
             else:
-                since = self._since_before_packing(sight) if sight.is_packed else None
+                was_plain = sight.is_packed and sight.text
+                since = self._since_before_packing(sight) if was_plain else None
             if since is None:
                 since = self.latest + sight.is_log
-            seen[identity] = _Seen(sight.text, sight.is_packed, since)
+            text = before.text if before and sight.is_unknown else sight.text
+            seen[identity] = _Seen(text, sight.is_packed, since)
         for identity, one in seen.items():
             known.pop(identity, None)
             known[identity] = one
@@ -115,7 +120,7 @@ class Sightings:
 
 
 def _goes_on(before: _Seen, now: Sight) -> bool:
-    return now.text.startswith(before.text)
+    return now.is_unknown or now.text.startswith(before.text)
 
 
 def _forget_oldest(remembered: OrderedDict[Identity, bytes] | OrderedDict[Identity, _Seen]) -> None:
