@@ -259,7 +259,7 @@ class PackedFile(File):
                         file.flush()
             except Exception as error:
                 self._raise_unless_damaged(error)
-                damage = f"{self.path.name} is damaged: {error or type(error).__name__}"
+                damage = f"{self.path.name} is damaged: {str(error) or type(error).__name__}"
                 _log.warning("%s (%s)", damage, self.path)
             file.flush()
             content = File(os.dup(file.fileno()), self.path, self)
@@ -285,6 +285,8 @@ class PackedFile(File):
         """
         if isinstance(error, CannotReadError):
             raise error
+        if isinstance(error, MemoryError):
+            raise CannotUnpackError(self.path, "that takes too much memory") from error
         if isinstance(error, OSError) and error.errno is not None:
             with reading(self.path, CannotUnpackError):
                 raise error

@@ -123,9 +123,8 @@ def transition(finished: Generation, following: Place, name: str, why: str = "")
     """Let `following` come after a finished generation, and say so by `name`.
 
     With `why`, or where the end of the finished one is damaged, it is a gap: it cannot be told
-    that nothing stood in between. A client that comes
-    back after that, and before the first line, is told of the gap again rather than sent all that
-    there is.
+    that nothing stood in between. A client that comes back after that, and before the first line,
+    is told of the gap again rather than sent all that there is.
     """
     assert finished.end is not None
     start = Place(finished, finished.end)

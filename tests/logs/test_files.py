@@ -13,6 +13,7 @@ from threading import Event
 import pytest
 import zstandard
 
+from server.logs import files
 from server.logs.files import File, PackedFile
 from server.logs.position import HEAD, Position
 from server.logs.trouble import CannotUnpackError
@@ -195,6 +196,18 @@ def test_a_compressed_file_may_be_garbage(tmp_path: Path) -> None:
     assert file.beginning()[0] == b""
     content = unpack(file)
     assert (content.size, bool(content.damage)) == (0, True)
+
+
+def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "app.log.1.gz"
+    path.write_bytes(gzip.compress(TEXT))
+
+    def pieces(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(files, "pieces", pieces)
+    with pytest.raises(CannotUnpackError, match="memory"):
+        unpack(PackedFile.open(path))
 
 
 def test_no_more_is_unpacked_than_may_be(tmp_path: Path) -> None:
