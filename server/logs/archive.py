@@ -119,6 +119,9 @@ class Archive:
         """Whether a rotated file is a copy of the log that is not finished, or cut in a line."""
         if entry.is_log or entry.is_packed or not entry.seen.size:
             return False
+        since, log_since = entry.seen.since, log.seen.since
+        if since and log_since and since < log_since - 1:
+            return False  # it was there before what the log holds now
         if entry.facts.is_terminated and not entry.is_recent:
             return False
         if not log.facts.head.startswith(entry.facts.head):

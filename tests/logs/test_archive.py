@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from server.logs.archive import Archive
 from server.logs.position import Position
 from tests.event_stream import Parsed, Parser
 from tests.feeding import data, feeding, frames, take, whole
@@ -130,6 +131,18 @@ def test_a_compressed_file_that_is_being_made_is_not_read(tmp_path: Path) -> Non
     for size in (0, 12, len(packed) - 5, len(packed)):
         (tmp_path / "app.log.2.gz").write_bytes(packed[:size])
         check(tmp_path / "app.log", lines)
+
+
+def test_a_file_that_was_there_before_is_no_copy_of_what_the_log_holds_now(tmp_path: Path) -> None:
+    """The beginning of a line in it begins as the log does, by chance."""
+    (tmp_path / "app.log.1").write_text("2")
+    (tmp_path / "app.log").touch()
+    archive = Archive(tmp_path / "app.log", 2**30)
+    assert archive.count() == 2
+    (tmp_path / "app.log").write_text("26\n27\n")
+    assert archive.count() == 2
+    again = Archive(tmp_path / "app.log", 2**30)
+    assert again.count() == 1  # which has not seen that, and so takes it for a copy being made
 
 
 def test_what_cannot_be_unpacked_is_a_gap_that_says_why_and_the_rest_comes(tmp_path: Path) -> None:
