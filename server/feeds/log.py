@@ -11,8 +11,8 @@ from server.feeds.recent import Block, Recent
 from server.logs.encoding import Encoder
 from server.logs.generation import Change, LogBatch
 from server.logs.generation import Place as LogPlace
-from server.logs.history import GoneError
 from server.logs.log import Log, RawLog
+from server.logs.places import GoneError
 from server.logs.position import Position
 from server.sse.event import control_event
 
@@ -100,14 +100,14 @@ class LogFeed:
 
     async def locate(self, start: Start) -> LogPlace:
         """See `Feed.locate`."""
-        history = self.log.history
+        places = self.log.places
         try:
             if isinstance(start, AfterId):
                 return await self._after(start.id)
             if isinstance(start, Last):
                 place = self.recent.back(self.end, start.count)
-                return place or await history.back(start.count)
-            return await history.oldest()
+                return place or await places.back(start.count)
+            return await places.oldest()
         except GoneError as error:
             self.gaps += 1
             raise LostError(error.place, error.why) from None
@@ -115,12 +115,12 @@ class LogFeed:
     async def _after(self, id: str) -> LogPlace:
         position = Position.parse(id)
         if position is None:
-            raise GoneError(await self.log.history.oldest(), "not in the log")
+            raise GoneError(await self.log.places.oldest(), "not in the log")
         place = self.recent.find(position)
         if place:
             self.resumed_from_memory += 1
             return place
-        place = await self.log.history.find(position)
+        place = await self.log.places.find(position)
         self.resumed_from_disk += 1
         return place
 

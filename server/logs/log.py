@@ -13,11 +13,14 @@ import sh
 from server.errors import StartError
 from server.logs.archive import Archive
 from server.logs.files import File
+from server.logs.finder import Finder
 from server.logs.follower import Follower, Publish
 from server.logs.generation import Generation, LogBatch, Place
 from server.logs.generations import Generations
 from server.logs.history import PIECE, History
+from server.logs.places import Places
 from server.logs.position import HEAD, START
+from server.logs.search import Search
 from server.logs.threads import Threads, run_in
 from server.logs.trouble import CannotReadError
 
@@ -43,8 +46,11 @@ class Log:
         check(self.path, self._archive.target())
         self._generations = Generations()
         self.follower = Follower(self._archive, tail, max_line, self.threads, self._remember)
+        finder = Finder(Search(self._archive), self.threads)
+        generations = self._generations
+        self.places = Places(self._archive, finder, self.follower, generations, self.threads)
         self.history = History(
-            self._archive, self.follower, self._generations, max_line, self.threads
+            self._archive, finder, self.follower, generations, self.places, max_line, self.threads
         )
 
     def _remember(self, finished: Generation, file: File, holds_it: bool) -> None:
@@ -96,7 +102,7 @@ class Log:
 
     def close(self) -> None:
         """Give up all searches, so that the process can end at once."""
-        self.history.stop()
+        self.places.stop()
         self._archive.stop()
         self.threads.stop()
 

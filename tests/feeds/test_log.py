@@ -174,7 +174,7 @@ def test_a_backlog_from_memory_is_the_one_from_the_file(tmp_path: Path) -> None:
                 await take(coming, block.count("\n"))
                 for number in range(1, lines + 1):
                     from_memory = feed.recent.back(feed.end, number)
-                    assert from_memory == await feed.log.history.back(number), number
+                    assert from_memory == await feed.log.places.back(number), number
             assert feed.recent.back(feed.end, lines + 1) is None
             assert feed.recent.back(feed.end, 0) is None
 
@@ -375,7 +375,7 @@ def test_lines_written_after_a_log_was_cut_back_are_read_once(tmp_path: Path) ->
             lines = live(feed)
             log.write_text(text(0, 1000))
             await take(lines, 1000)
-            place = await feed.log.history.back(50)
+            place = await feed.log.places.back(50)
             os.truncate(log, len(text(0, 960)))
             with log.open("a") as file:
                 file.write(text(1000, 1005))
