@@ -25,6 +25,7 @@ from server.feeds.log import LogFeed
 from server.logs.encoding import TextEncoder
 from server.logs.log import Log
 from server.logs.tail import find_tail
+from server.logs.trouble import CannotReadError
 from server.reloading import Reloading
 from server.reporting import log_request
 from server.service import feed_watchdog, notify
@@ -156,8 +157,8 @@ class Source:
         log = self.feed.log
         try:
             await log.open()
-        except OSError as error:
-            raise StartError(f"{log.path} cannot be read ({error.strerror}): name a log") from None
+        except CannotReadError as error:
+            raise StartError(f"{log.path} cannot be read ({error.why}): name a log") from None
 
 
 async def run(

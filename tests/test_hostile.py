@@ -168,7 +168,7 @@ REQUESTS: list[tuple[bytes, int]] = [
     (get(b"/index.html", b"Range: bytes=" + b"9" * 5000 + b"-\r\n"), 200),
     (get(b"/index.html", b"Range: bytes=-" + b"9" * 5000 + b"\r\n"), 200),
     (get(b"/index.html", b"Range: bytes=5-1\r\n"), 416),
-    (get(b"/logs/app.log", b"Range: bytes=99999999999999999999-\r\n"), 200),
+    (get(b"/logs/app.log", b"Range: bytes=99999999999999999999-\r\n"), 416),
     (get(b"/logs/app.log", b"Range: bytes=" + b"0-1," * 5000 + b"\r\n"), 200),
     (get(b"/logs/app.log", b"Range: bytes=\xb2-\r\n"), 200),
     # --- Host: RFC 9112, section 3.2
@@ -294,7 +294,7 @@ REQUESTS: list[tuple[bytes, int]] = [
     # --- queries
     (get(b"/stream-logs?backlog=" + b"9" * 5000), 400),
     (get(b"/stream-logs?backlog=-1"), 400),
-    (get(b"/stream-logs?backlog=1_0"), 200),
+    (get(b"/stream-logs?backlog=1_0"), 400),
     (get(b"/stream-logs?backlog=%00"), 400),
     (get(b"/stream-logs?backlog=%ff"), 400),
     (get(b"/stream-logs?from=../../etc/passwd"), 400),
@@ -314,8 +314,8 @@ REQUESTS: list[tuple[bytes, int]] = [
     (get(b"/stream-numbers?interval=-0"), 200),
     (get(b"/stream-numbers?interval=1e999"), 400),
     (get(b"/stream-numbers?interval=nan"), 400),
-    (get(b"/stream-numbers?to=" + "٣".encode()), 200),
-    (get(b"/stream-numbers?to=%d9%a3"), 200),
+    (get(b"/stream-numbers?to=" + "٣".encode()), 400),
+    (get(b"/stream-numbers?to=%d9%a3"), 400),
     (get(b"/?token=" + b"a" * 20_000), 200),
     (get(b"/index.html?<script>alert(1)</script>"), 200),
     # --- pipelining: the first is answered, and the rest in order
@@ -395,7 +395,7 @@ def test_each_request_gets_its_answer_and_leaves_nothing(server: Server) -> None
                     connection.sendall(request)
                 if (got := status(connection)) != expected:
                     wrong.append((request[:200], expected, got))
-        assert wrong == []
+        assert not wrong, wrong
         memory.append(get_to_rest(server, descriptors))
     assert memory[2] - memory[0] < 10
     with following(server) as client:

@@ -218,5 +218,5 @@ def _try_to_read(path: Path, file: File) -> None:
     """Raise StartError if the file can be opened only, as some of /proc can."""
     try:
         file.read(0, 1)
-    except OSError as error:
-        raise StartError(f"{path} cannot be read ({error.strerror}): name a log file") from None
+    except CannotReadError as error:
+        raise StartError(f"{path} cannot be read ({error.why}): name a log file") from None
