@@ -26,7 +26,7 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     belonging = members(files)
     chains: dict[tuple[str, str], Chain] = defaultdict(list)
     for file in sorted(belonging, key=lambda file: file.name):
-        if file.mark and not file.is_empty:
+        if file.mark and not file.is_empty and not file.is_blank:
             chains[file.mark.shape, file.mark.packing].append(file)
     by_shape: dict[str, list[Chain]] = defaultdict(list)
     for (shape, _), chain in sorted(chains.items()):
@@ -35,6 +35,7 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     merged = [_order_shape(of_shape, log) for of_shape in by_shape.values()]
     nothing: Chain = []
     rotated = reduce(_merge_by_time, merged, nothing)
+    rotated = _insert_by_name(rotated, [file for file in belonging if file.mark and file.is_blank])
     empty = [file for file in belonging if file.mark and file.is_empty]
     return _insert(rotated, empty) + [file for file in belonging if file.mark is None]
 
@@ -45,7 +46,8 @@ def as_seen(files: Sequence[Observed]) -> list[Observed]:
     Where the times of the first lines of all of them are known, these have told the order.
     """
     rotated = [file for file in files if file.mark]
-    if all(file.first is not None for file in rotated if not file.is_empty):
+    filled = [file for file in rotated if not file.is_empty and not file.is_blank]
+    if all(file.first is not None for file in filled):
         return list(files)
     keys: dict[tuple[int, int], int] = {}
     latest = 0
@@ -249,3 +251,27 @@ def _insert(chain: Chain, empty: Chain) -> Chain:
             merged.append(left.pop())
         merged.append(file)
     return merged + left[::-1]
+
+
+def _insert_by_name(chain: Chain, blank: Chain) -> Chain:
+    """All files: each of which nothing is known stands where its name does among those like it."""
+    merged = list(chain)
+    for one in sorted(blank, key=_modified):
+        alike = [file for file in merged if _shape(file) == _shape(one)]
+        if not alike:
+            merged = _insert(merged, [one])
+            continue
+        rises = [_rank(earlier) < _rank(later) for earlier, later in pairwise(alike)]
+        is_rising = sum(rises) * 2 > len(rises) if rises else _is_dated(one)
+        before = [file for file in alike if (_rank(file) < _rank(one)) == is_rising]
+        place = merged.index(before[-1]) + 1 if before else merged.index(alike[0])
+        merged.insert(place, one)
+    return merged
+
+
+def _shape(file: Observed) -> str:
+    return file.mark.shape if file.mark else ""
+
+
+def _is_dated(file: Observed) -> bool:
+    return file.mark is not None and file.mark.date is not None

@@ -268,7 +268,9 @@ class Listing:
                 facts, has_writer = _UNKNOWN, None  # still the log, or one of its files
             times = facts.first, facts.last
             seen = Observed(name, mark, identity, size, modified, changed, *times, has_writer)
-            seen = replace(seen, is_empty=not facts.head and not is_unknown(mark, facts))
+            is_empty = not facts.head and not is_unknown(mark, facts)
+            is_blank = not facts.text and not is_empty
+            seen = replace(seen, is_empty=is_empty, is_blank=is_blank)
             if identity not in entries or mark is None:
                 entries[identity] = Entry(path, seen, facts)
         watched, since = self._sightings.look(

@@ -23,7 +23,9 @@ class Observed:
         not.
     since: tells when it was seen first: that of one that was seen earlier is lower. None if that is
         not known.
-    is_empty: whether it holds nothing, so that it proves nothing about the others.
+    is_empty: whether it holds nothing.
+    is_blank: whether it holds no text, or none that can be read. Neither proves anything about the
+        others.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Observed:
     watched: int | None = None
     since: int | None = None
     is_empty: bool = False
+    is_blank: bool = False
 
     @property
     def is_proven(self) -> bool:

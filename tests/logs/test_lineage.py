@@ -150,6 +150,24 @@ def test_the_times_of_first_lines_are_better_than_when_files_were_seen() -> None
     assert as_seen(in_order(wanted[::-1])) == wanted
 
 
+def test_files_of_which_nothing_is_known_do_not_hide_what_is_known_of_others() -> None:
+    """Compressed files of nothing, holes without a line, and damaged files stand by their names."""
+    case: Case = [
+        ("app.log.3.gz", 40, lines(1)), ("app.log.6", 40, lines(2)),
+        ("app.log.5.gz", 40, {"is_blank": True}), ("app.log.1.gz", 40, lines(3)),
+        ("app.log.4", 40, lines(4)), (LOG, 50, lines(5)),
+    ]  # fmt: skip
+    seen = files(case)
+    for _ in range(20):
+        random.shuffle(seen)
+        ordered = [file.name for file in in_order(seen) if not file.is_blank]
+        assert ordered == ["app.log.3.gz", "app.log.6", "app.log.1.gz", "app.log.4", LOG]
+    case = [
+        ("app.log.3.gz", 9), ("app.log.2.gz", 9, {"is_blank": True}), ("app.log.1.gz", 9), (LOG, 9)
+    ]  # fmt: skip
+    assert in_order(files(case)[::-1]) == files(case)
+
+
 def test_two_names_of_one_file_are_one_file() -> None:
     [one, log] = files([("app.log.1", 1), (LOG, 2)])
     assert (
