@@ -87,7 +87,8 @@ class Succession:
             older = [
                 number
                 for number, entry in enumerate(entries)
-                if not entry.is_log and trace.is_older(entry)
+                # where one stands of which nothing is known says nothing about those before it
+                if entry.facts.text and not entry.is_log and trace.is_older(entry)
             ]
             entries = [
                 entry

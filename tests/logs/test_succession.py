@@ -1,5 +1,6 @@
 """Which file follows a generation, and when that cannot be proved."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,3 +68,23 @@ def test_a_few_bytes_in_common_make_no_copy_of_a_file_that_is_still_there(tmp_pa
     found = Succession(Archive(log.path, 2**30)).following(file, end, None)
     assert found
     assert (found.file.path.name, found.start) == ("app.log.1", START)
+
+
+def test_a_file_of_nothing_does_not_hide_those_that_stand_before_it(tmp_path: Path) -> None:
+    """It was there before the generation, but its name is that of a younger one."""
+    log = Log(tmp_path / "app.log")
+    log.beside(".1.gz").write_bytes(gzip.compress(b""))
+    log.write()
+    archive = Archive(log.path, 2**30)
+    file = File.open(log.path)
+    end = file.position(file.size)
+    assert end
+    snapshot = archive.snapshot()
+    trace = Trace(file.identity, snapshot, snapshot.index[file.identity], file.read(0, file.size))
+    log.path.unlink()
+    log.append("a line that nobody has read")
+    log.path.rename(log.beside(".2"))
+    log.path.touch()
+    found = Succession(archive).following(None, end, trace)
+    assert found
+    assert found.file.path.name == "app.log.2"
