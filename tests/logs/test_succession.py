@@ -74,7 +74,7 @@ def test_a_file_of_nothing_does_not_hide_those_that_stand_before_it(tmp_path: Pa
     """It was there before the generation, but its name is that of a younger one."""
     log = Log(tmp_path / "app.log")
     log.beside(".1.gz").write_bytes(gzip.compress(b""))
-    log.write()
+    log.append("2026-11-29 10:00:01 one")
     archive = Archive(log.path, 2**30)
     file = File.open(log.path)
     end = file.position(file.size)
@@ -82,7 +82,7 @@ def test_a_file_of_nothing_does_not_hide_those_that_stand_before_it(tmp_path: Pa
     snapshot = archive.snapshot()
     trace = Trace(file.identity, snapshot, snapshot.index[file.identity], file.read(0, file.size))
     log.path.unlink()
-    log.append("a line that nobody has read")
+    log.append("2026-11-29 10:00:02 two, which nobody has read")
     log.path.rename(log.beside(".2"))
     log.path.touch()
     found = Succession(archive).following(None, end, trace)
