@@ -120,7 +120,7 @@ class Sightings:
 
 
 def _goes_on(before: _Seen, now: Sight) -> bool:
-    return now.is_unknown or now.text.startswith(before.text)
+    return now.is_unknown or (bool(before.text) and now.text.startswith(before.text))
 
 
 def _forget_oldest(remembered: OrderedDict[Identity, bytes] | OrderedDict[Identity, _Seen]) -> None:

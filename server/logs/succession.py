@@ -97,8 +97,9 @@ class Succession:
             ]
             if entries and trace.is_followed_by(entries[0]):
                 return entries, ""
-            is_log = bool(entries) and entries[0].is_log
-            if file is None and is_log and entries[0].identity == trace.identity:
+            filled = [entry for entry in entries if entry.is_log or entry.facts.text]
+            is_log = bool(filled) and filled[0].is_log
+            if file is None and is_log and filled[0].identity == trace.identity:
                 return entries, ""
         if file and (not file.is_deleted or file.last_name == self._archive.target().name):
             return entries, ""

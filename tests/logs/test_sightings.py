@@ -16,6 +16,10 @@ def packed(number: int, text: bytes = LINE) -> Sight:
     return Sight((1, number), text, is_packed=True, is_log=False)
 
 
+def unreadable(number: int) -> Sight:
+    return Sight((1, number), b"", is_packed=True, is_log=False, is_unknown=True)
+
+
 def is_earlier(looks: list[list[Sight]]) -> bool:
     """Whether file 1 of the last look counts as seen before file 2, which is new there."""
     sightings = Sightings()
@@ -31,6 +35,7 @@ def is_earlier(looks: list[list[Sight]]) -> bool:
         ([[plain(1)], [plain(1, LINE + OTHER), plain(2, OTHER)]], True),  # it has grown
         ([[plain(1)], [plain(1, OTHER), plain(2, OTHER)]], False),  # it got the number
         ([[plain(1, b"")], [plain(1), plain(2, OTHER)]], False),  # of an empty file
+        ([[unreadable(1)], [packed(1), plain(2, OTHER)]], False),  # of one that could not be read
         ([[plain(1)], [packed(1), plain(2, OTHER)]], True),  # by how it begins
         ([[plain(3)], [packed(1), plain(2, OTHER)]], True),  # it was compressed
         ([[plain(3)], [packed(1, LINE + OTHER), plain(2, OTHER)]], True),  # after it had grown
