@@ -89,7 +89,7 @@ class Archive:
             self._without_pieces = snapshot
             return snapshot
         whole = [entry for entry in snapshot.entries if entry not in pieces]
-        return Snapshot(whole, snapshot.latest)
+        return Snapshot(whole, snapshot.latest, frozenset(entry.identity for entry in pieces))
 
     def _is_made_of(
         self, packed: Entry, plain: "dict[tuple[float, tuple[int, ...]], Entry]"

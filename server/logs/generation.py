@@ -33,7 +33,10 @@ class Trace(NamedTuple):
             return place < self.place
         since, own = entry.seen.since, self.entry.seen.since if self.entry else None
         was_log = self.place >= len(self.snapshot.entries) - 1
-        return was_log and since is not None and since != own and since <= self.snapshot.latest
+        if not was_log or since is None or since == own:
+            return False
+        # A copy of the log that was being made holds what the log held, and no older lines.
+        return since <= self.snapshot.latest and entry.identity not in self.snapshot.left_out
 
     @property
     def entry(self) -> Entry | None:

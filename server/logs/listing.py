@@ -121,11 +121,18 @@ class Snapshot:
     """The files of a log at one moment, oldest first, the log itself last if it is there.
 
     latest: what `Observed.since` is, at the most, of a file that was there then beside the log.
+    left_out: files that were being made then, such as copies of the log.
     """
 
-    def __init__(self, entries: list[Entry], latest: int = 0) -> None:
+    def __init__(
+        self,
+        entries: list[Entry],
+        latest: int = 0,
+        left_out: frozenset[Identity] = frozenset(),
+    ) -> None:
         self.entries = entries
         self.latest = latest
+        self.left_out = left_out
         self.index = {entry.identity: number for number, entry in enumerate(entries)}
 
         self.beginnings: dict[bytes, int] = {}

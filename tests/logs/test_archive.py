@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from server.logs.archive import Archive
+from server.logs.archive import Archive, trace_of
+from server.logs.files import File
 from server.logs.position import Position
 from tests.event_stream import Parsed, Parser
 from tests.feeding import data, feeding, frames, take, whole
@@ -143,6 +144,22 @@ def test_a_file_that_was_there_before_is_no_copy_of_what_the_log_holds_now(tmp_p
     assert archive.count() == 2
     again = Archive(tmp_path / "app.log", 2**30)
     assert again.count() == 1  # which has not seen that, and so takes it for a copy being made
+
+
+def test_a_copy_that_was_being_made_did_not_come_before_the_log(tmp_path: Path) -> None:
+    """It holds the lines of the log that are truncated there next."""
+    log, copy = tmp_path / "app.log", tmp_path / "app.log.1"
+    log.write_text("one\ntwo\n")
+    copy.write_text("one\ntw")
+    archive = Archive(log, 2**30)
+    snapshot = archive.snapshot()
+    assert [entry.path for entry in snapshot.entries] == [log]
+    trace = trace_of(File.open(log), snapshot)
+    copy.write_text("one\ntwo\n")
+    os.truncate(log, 0)
+    rotated = archive.snapshot().entries[0]
+    assert rotated.path == copy
+    assert not trace.is_older(rotated)
 
 
 def test_what_cannot_be_unpacked_is_a_gap_that_says_why_and_the_rest_comes(tmp_path: Path) -> None:
