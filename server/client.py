@@ -225,7 +225,7 @@ class Follower:
         return response
 
     def _receive(self, response: requests.Response) -> Iterator[bytes]:
-        """What comes on one connection, until it ends."""
+        """The bytes that come on one connection, until it ends."""
         self._unfinished = 0
         while not self._closed.is_set() and (chunk := response.raw.read1(_READ_SIZE, True)):
             self._unfinished += len(chunk)

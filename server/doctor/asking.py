@@ -1,6 +1,6 @@
 """The doctor's requests, and the answers as they come.
 
-Whoever answers may be hostile: all that is taken in is bounded, in bytes and in time.
+The server that answers may be hostile: all that is taken in is bounded, in bytes and in time.
 """
 
 import http.client
@@ -59,7 +59,7 @@ class Target:
         headers: Mapping[str, str] = EVENT_SOURCE,
         first_byte_only: bool = False,
     ) -> Answer:
-        """What comes of a GET request within `listen` seconds, and within `MOST` bytes.
+        """The answer to a GET request, as far as it comes within `listen` seconds and `MOST` bytes.
 
         Raises NoAnswerError if there is no connection, or no answer of HTTP.
         """
@@ -102,7 +102,7 @@ class _TooMuchError(Exception):
 
 
 class _Wire(io.RawIOBase):
-    """What comes from a socket until the time `end`, and no more than `MOST` bytes.
+    """The bytes that come from a socket until the time `end`, no more than `MOST` of them.
 
     http.client sets a limit neither to the whole of an answer nor to the whole of its time.
     """

@@ -62,7 +62,7 @@ class Answer:
     text: str = ""
     """How a body that is no stream begins."""
     too_long: bool = False
-    """Whether more came than `MOST` bytes. What came after them is not there."""
+    """Whether more than `MOST` bytes came. The rest of them is not kept."""
 
     @property
     def numbers(self) -> list[tuple[float, int]]:

@@ -43,7 +43,8 @@ from server.reporting import printable
 from server.settings import Settings
 
 _IN_PATH = "/%!$&'()*+,;=:@-._~"
-"""What stands for itself in a path, or for what is encoded already (RFC 3986, section 3.3)."""
+"""The characters that a path may have as they are, and `%`, which begins an encoded one (RFC 3986,
+section 3.3)."""
 
 _ROUTE = re.compile(r"(stream-logs|stream-numbers|slow-numbers|logs|healthz|metrics|[\w-]+\.html)$")
 

@@ -13,13 +13,13 @@ import time
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from server.logs.files import File, Identity, PackedFile, Version
 from server.logs.lineage import as_seen, as_watched, in_order
 from server.logs.names import Mark, mark_of
 from server.logs.observed import Observed
-from server.logs.sightings import MOST_KNOWN, Sight, Sightings
+from server.logs.sightings import Sight, Sightings, forget_oldest
 from server.logs.times import first_time, last_time
 from server.logs.trouble import CannotReadError, passes, reading
 
@@ -37,10 +37,6 @@ _LAST = 4096  # bytes at the end of a file in which its last time is looked for
 
 # gone, something else in its place, or out of reach
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EINVAL, errno.ENXIO)
-
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 class Facts(NamedTuple):
@@ -254,7 +250,7 @@ class Listing:
         key = f"{log}/{name}"
         if key not in self._marks:
             self._marks[key] = mark_of(name, log)
-            _forget_oldest(self._marks)
+            forget_oldest(self._marks)
         return self._marks[key]
 
     def _order(self, target: Path, names: list[tuple[str, Identity, int, int, int]]) -> Snapshot:
@@ -322,7 +318,7 @@ class Listing:
         if facts is None:
             facts = _facts_of(file)
             self._facts[version] = facts
-            _forget_oldest(self._facts)
+            forget_oldest(self._facts)
         return facts, file.has_writer() if is_doubtful else None
 
 
@@ -351,8 +347,3 @@ def _changed(target: Path) -> float:
     except OSError:
         return time.time()
     return changed if changed < time.time() else time.time()
-
-
-def _forget_oldest(remembered: "OrderedDict[_Key, _Value]") -> None:
-    while len(remembered) > MOST_KNOWN:
-        remembered.popitem(last=False)

@@ -7,7 +7,7 @@ that holds nothing is never known again.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from server.logs.files import Identity
 from server.logs.position import HEAD
@@ -17,6 +17,9 @@ MOST_KNOWN = 10_000
 
 LEAST_ALIKE = 16
 """Bytes by which a file is known again that has grown before it was compressed."""
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class Sight(NamedTuple):
@@ -53,7 +56,7 @@ class Sightings:
         """Note that a file which begins with `text` was followed, after those noted before it."""
         self._watched.pop(identity, None)
         self._watched[identity] = text
-        _forget_oldest(self._watched)
+        forget_oldest(self._watched)
 
     def look(self, sights: Sequence[Sight]) -> tuple[dict[Identity, int], dict[Identity, int]]:
         """Note the files that are there now.
@@ -106,7 +109,7 @@ class Sightings:
         for identity, one in seen.items():
             known.pop(identity, None)
             known[identity] = one
-        _forget_oldest(known)
+        forget_oldest(known)
 
     def _since_before_packing(self, sight: Sight) -> int | None:
         """Since when a compressed file's content was seen in another file; None if it was not."""
@@ -123,6 +126,7 @@ def _goes_on(before: _Seen, now: Sight) -> bool:
     return now.is_unknown or (bool(before.text) and now.text.startswith(before.text))
 
 
-def _forget_oldest(remembered: OrderedDict[Identity, bytes] | OrderedDict[Identity, _Seen]) -> None:
+def forget_oldest(remembered: OrderedDict[_Key, _Value]) -> None:
+    """Keep no more than MOST_KNOWN."""
     while len(remembered) > MOST_KNOWN:
         remembered.popitem(last=False)
