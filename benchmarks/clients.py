@@ -34,7 +34,7 @@ _IN_FLIGHT = 50
 
 _READ_SIZE = 256 * 1024
 _CARRY = len(MARKER) - 1
-_LINE = re.compile(rb"\ndata: ?(\d+) (\d+) ")
+_LINE = re.compile(rb'\ndata: ?(?:\{.*?"line": ?")?(\d+) (\d+) ')
 
 
 def line(number: int, length: int) -> bytes:
@@ -108,9 +108,10 @@ class _Client:
 
 
 class Crowd:
-    """`clients` connections to `url`, all of them streaming."""
+    """`clients` connections to `url`, all of them streaming lines of so many logs."""
 
-    def __init__(self, url: str, clients: int) -> None:
+    def __init__(self, url: str, clients: int, logs: int = 1) -> None:
+        self._logs = logs
         self._epoll = select.epoll()
         everyone: list[_Client] = []
         for start in range(0, clients, _IN_FLIGHT):
@@ -145,8 +146,10 @@ class Crowd:
         for client in self._samples:
             numbers, delays = _check(client.kept or [])
             latencies += delays
-            if not problem and numbers != list(range(lines)):
-                problem = "lines lost, doubled or out of order"
+            for log in range(self._logs):  # the lines were written to them in turn
+                own = [number for number in numbers if number % self._logs == log]
+                if not problem and own != list(range(log, lines, self._logs)):
+                    problem = "lines lost, doubled or out of order"
         total_cpu = time.process_time() - start
         return Received(sum(seen), last, cpu, total_cpu, latencies, problem)
 
@@ -196,12 +199,12 @@ def _check(received: list[tuple[int, bytes]]) -> tuple[list[int], list[float]]:
     return numbers, delays
 
 
-def work(pipe: Connection, url: str, clients: int) -> None:
+def work(pipe: Connection, url: str, clients: int, logs: int = 1) -> None:
     """What the process of the load generator does: connect, then receive load after load."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
-        crowd = Crowd(url, clients)
+        crowd = Crowd(url, clients, logs)
     except OSError as error:
         pipe.send(str(error))
         return

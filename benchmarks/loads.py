@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -35,8 +35,8 @@ SETTLE = 0.5
 _LOOK = 0.02
 """Seconds between two looks at the server's memory during a burst."""
 
-Append = Callable[[int, int], None]
-"""Writes so many lines to the file with that descriptor."""
+Append = Callable[[Sequence[int], int], None]
+"""Writes so many lines to the files with these descriptors, in turn."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,12 @@ class Load:
         self._pipe.send((lines, TIMEOUT))
         time.sleep(_LOOK)
         memory = most = self.server.memory()
-        file = os.open(self._log, os.O_WRONLY | os.O_APPEND)
+        files = [os.open(log, os.O_WRONLY | os.O_APPEND) for log in _files(self._log)]
         busy, own = _busy(), time.process_time()
         cpu, start = self.server.cpu(), time.monotonic_ns()
-        append(file, lines)
-        os.close(file)
+        append(files, lines)
+        for file in files:
+            os.close(file)
         while not self._pipe.poll(_LOOK):
             most = max(most, self.server.memory())
         received: Received = self._pipe.recv()
@@ -142,17 +143,28 @@ def _busy() -> float:
 
 @contextmanager
 def serving(
-    peer: Peer, *options: str, history: Callable[[Path], None] | None = None
+    peer: Peer, *options: str, history: Callable[[Path], None] | None = None, logs: int = 1
 ) -> Iterator[tuple[Server, Path]]:
-    """`peer` and the log that it serves, which `history` has written. Raises OSError."""
+    """`peer` and the log that it serves, which `history` has written. Raises OSError.
+
+    Of several logs, it is their directory.
+    """
     peer.prepare()
     with tempfile.TemporaryDirectory() as directory:
-        log = Path(directory, "bench.log")
-        (history or _write_history)(log)
+        log = Path(directory, "bench.log" if logs == 1 else "logs")
+        if logs > 1:
+            log.mkdir()
+        for one in [log] if logs == 1 else [log / f"{number:03}.log" for number in range(logs)]:
+            (history or _write_history)(one)
         with running(peer, log, *options) as server:
             server.warm_up()
             time.sleep(SETTLE)
             yield server, log
+
+
+def _files(log: Path) -> list[Path]:
+    """The log, or all logs in the directory."""
+    return sorted(log.iterdir()) if log.is_dir() else [log]
 
 
 def _write_history(log: Path) -> None:
@@ -162,7 +174,7 @@ def _write_history(log: Path) -> None:
 @contextmanager
 def connected(server: Server, log: Path, clients: int) -> Iterator[Load]:
     """The process of the load generator. Raises OSError if not all clients can connect."""
-    with worker(work, server.url, clients) as pipe:
+    with worker(work, server.url, clients, len(_files(log))) as pipe:
         if problem := pipe.recv():
             raise OSError(problem)
         time.sleep(SETTLE)
@@ -189,15 +201,16 @@ def worker(task: Callable[..., None], *arguments: object) -> Iterator[Connection
 def slowly(rate: float, length: int = LENGTH) -> Append:
     """One line at a time, `rate` a second."""
 
-    def append(file: int, lines: int) -> None:
+    def append(files: Sequence[int], lines: int) -> None:
         start = time.monotonic()
         for number in range(lines):
             time.sleep(max(0.0, start + number / rate - time.monotonic()))
-            os.write(file, line(number, length))
+            os.write(files[number % len(files)], line(number, length))
 
     return append
 
 
-def at_once(file: int, lines: int) -> None:
-    """All lines with one write."""
+def at_once(files: Sequence[int], lines: int) -> None:
+    """All lines with one write, to the only file."""
+    [file] = files
     os.write(file, b"".join(line(number, LENGTH) for number in range(lines)))

@@ -9,7 +9,7 @@ from statistics import linear_regression
 
 from benchmarks.loads import Figures
 from benchmarks.rows import BENCHMARKS
-from benchmarks.servers import C_FLOOR, PEERS, RIACHO, SSE_STARLETTE, TLS_FLOOR
+from benchmarks.servers import C_FLOOR, JSON, MERGED, PEERS, RIACHO, SSE_STARLETTE, TLS_FLOOR
 
 Results = dict[str, dict[str, Figures]]
 """The figures of each benchmark, by server or kind of load."""
@@ -140,7 +140,10 @@ _FLOOR_RATE = _own("burst", "deliveries_s", C_FLOOR.name)
 _STARLETTE_RATE = _own("burst", "deliveries_s", SSE_STARLETTE.name)
 _STARLETTE_ALONE = _own("history", "log_mb_s", f"{SSE_STARLETTE.name}: a burst")
 _TLS_ALONE = _tls(TLS_FLOOR.name)
+_JSON_US = _own("merged", "cpu_us", JSON.name)
 _THOUSAND = f"{RIACHO.name}, 1,000 clients"
+_UNREAD = f"{RIACHO.name}, 1,000 logs and nobody"
+_MERGED = f"{RIACHO.name}, 200 logs, 10 clients of merged streams"
 
 GOALS = (
     Goal("trickle", "us/delivery", _own("trickle", "cpu_us"), _fixed(11)),
@@ -172,6 +175,13 @@ GOALS = (
     Goal("many", "p99, ms", _own("many", "p99_ms"), _fixed(150)),
     Goal("many", "connecting, us/client", _own("many", "connect_us"), _fixed(250)),
     Goal("fairness", "longest round of the loop, ms", _own("fairness", "blocked_ms"), _fixed(20)),
+    Goal(
+        "merged",
+        "us/delivery of 20 logs in one stream, at most 1.5 times that of one log as JSON",
+        _own("merged", "cpu_us", MERGED.name),
+        lambda results: 1.5 * _JSON_US(results),
+    ),
+    Goal("merged", "p99 of 20 logs, ms", _own("merged", "p99_ms", MERGED.name), _fixed(10)),
     Goal("history", "log read back, MB/s", _own("history", "log_mb_s"), _fixed(60), at_least=True),
     Goal(
         "history",
@@ -190,6 +200,9 @@ GOALS = (
     Goal("start", "first event, s", _own("start", "seconds"), _fixed(0.3)),
     Goal("start", "import, s", _own("start", "import_seconds"), _fixed(0.15)),
     Goal("idle", "share of a core", _own("idle", "cpu_share", _THOUSAND), _fixed(0.01)),
+    Goal("idle", "1,000 logs, share of a core", _own("idle", "cpu_share", _UNREAD), _fixed(0.01)),
+    Goal("idle", "1,000 logs, MB", _own("idle", "memory_mb", _UNREAD), _fixed(60)),
+    Goal("idle", "200 logs, share of a core", _own("idle", "cpu_share", _MERGED), _fixed(0.05)),
     Goal("lines", "log encoded, MB/s", _own("lines", "log_mb_s", "ASCII"), _fixed(80), True),
 )
 

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,8 @@ from benchmarks.loads import (
 )
 from benchmarks.servers import (
     C_FLOOR,
+    JSON,
+    MERGED,
     PEERS,
     RIACHO,
     SSE_STARLETTE,
@@ -75,11 +78,17 @@ def _attempt(load: Callable[[], Figures]) -> Figures:
 
 
 def _trickle(
-    peer: Peer, clients: int, rate: float, seconds: float, length: int = LENGTH, *options: str
+    peer: Peer,
+    clients: int,
+    rate: float,
+    seconds: float,
+    length: int = LENGTH,
+    *options: str,
+    logs: int = 1,
 ) -> Figures:
     """`rate` lines a second for `seconds`, after a second of the same to warm up."""
     append = slowly(rate, length)
-    with serving(peer, *options) as (server, log):
+    with serving(peer, *options, logs=logs) as (server, log):
         memory, cpu = server.memory(), server.cpu()
         with connected(server, log, clients) as load:
             connect_us = (server.cpu() - cpu) / clients * 1e6
@@ -154,6 +163,14 @@ def fairness(scale: Scale) -> Results:
 
     for peer in scale.peers((WATCHED,)):
         yield peer.name, scale.best(partial(load, peer))
+
+
+def merged(scale: Scale) -> Results:
+    """Merged: 50 clients, 5,000 lines/s, of one log and of 20 logs in one stream"""
+    for peer, logs in ((RIACHO, 1), (JSON, 1), (MERGED, 20)):
+        if scale.peers((peer,)):
+            load = partial(_trickle, peer, 50, 5_000, scale.seconds(6), logs=logs)
+            yield peer.name, scale.best(load)
 
 
 def history(scale: Scale) -> Results:
@@ -273,9 +290,26 @@ def idle(scale: Scale) -> Results:
             share = (server.cpu() - cpu) / (time.monotonic() - begin)
             return Figures(clients=clients, cpu_share=share, memory_mb=server.memory() / 2**20)
 
+    def load_of_many(logs: int, patterns: Sequence[str]) -> Figures:
+        with serving(RIACHO, logs=logs) as (server, _), ExitStack() as clients:
+            url = server.url.partition("?")[0]
+            for pattern in patterns:
+                clients.enter_context(connect(f"{url}?backlog=0&log={pattern}"))
+            time.sleep(SETTLE * 6)
+            cpu, begin = server.cpu(), time.monotonic()
+            time.sleep(scale.seconds(20))
+            share = (server.cpu() - cpu) / (time.monotonic() - begin)
+            memory = server.memory() / 2**20
+            return Figures(clients=len(patterns), cpu_share=share, memory_mb=memory)
+
     if scale.peers((RIACHO,)):
         yield f"{RIACHO.name}, 1 client", scale.best(partial(load, 1))
         yield f"{RIACHO.name}, 1,000 clients", scale.best(partial(load, 1_000))
+        nobody = partial(load_of_many, 1_000, ())
+        yield f"{RIACHO.name}, 1,000 logs and nobody", scale.best(nobody)
+        patterns = ("0[0-4]*", "0[5-9]*", "1[0-4]*", "1[5-9]*") * 2 + ("00*", "01*")
+        merged = partial(load_of_many, 200, patterns)
+        yield f"{RIACHO.name}, 200 logs, 10 clients of merged streams", scale.best(merged)
 
 
 def lines(scale: Scale) -> Results:
@@ -364,6 +398,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Results]] = {
         burst,
         many,
         fairness,
+        merged,
         history,
         stalled,
         tls,

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -59,6 +59,8 @@ RIACHO = Peer(
     "Riacho", _module("server"), ("--port", "0", "--no-log-writer"), "/stream-logs?backlog=0"
 )
 WATCHED = Peer(RIACHO.name, _module("benchmarks.peers.watched"), path=RIACHO.path)
+JSON = replace(RIACHO, name="Riacho, one log as JSON", path=f"{RIACHO.path}&format=json")
+MERGED = replace(RIACHO, name="Riacho, 20 logs merged", path=f"{RIACHO.path}&log=*")
 C_FLOOR = Peer("floor: C, epoll and send", (str(FLOOR),), prepare=_compile_floor)
 TLS_FLOOR = Peer("floor: bare blocking sockets", _module("benchmarks.peers.blaster"))
 SSE_STARLETTE = Peer(

@@ -2,13 +2,13 @@
 // listens to, and with which fields, stands in its HTML (`data-stream` and the form).
 //
 // A classic script, because browsers refuse modules to a page opened from disk (file://).
-// The outer braces keep its names to itself, as a module would; the only global of these
-// pages is `riachoTexts`, from texts.js.
+// The outer braces keep its names to itself, as a module would. The globals of these pages
+// are `riachoTexts`, from texts.js, and `riachoLogs`, from logs.js.
 "use strict";
 {
   const find = (selector) => document.querySelector(selector);
-  const [page, form, log, logs] = ["main", "form", "#log", "#logs"].map(find);
-  const [startButton, stopButton, absence] = ["#start", "#stop", "#absence"].map(find);
+  const [page, form, log] = ["main", "form", "#log"].map(find);
+  const [startButton, stopButton] = ["#start", "#stop"].map(find);
 
   // --- Language ---------------------------------------------------------------------
 
@@ -17,7 +17,7 @@
   /** The reader's words for an English text, with its {places} filled from `values`. */
   function say(text, values = {}) {
     const words = (isPortuguese && riachoTexts[text]) || text;
-    return words.replace(/\{(\w+)\}/g, (place, name) => inWords(values[name]));
+    return words.replace(/\{(\w+)\}/g, (place, name) => inWords(values[name] ?? place));
   }
 
   function inWords(value) {
@@ -85,8 +85,8 @@
 
   // A burst of lines is drawn once a frame. A hidden tab draws no frames, so the lines
   // that wait must stay few by themselves.
-  function add(text, kind) {
-    waiting.push({ text, kind });
+  function add(text, kind, name) {
+    waiting.push({ text, kind, name });
     if (waiting.length > 2 * kept) waiting = waiting.slice(-kept);
     nextFrame ??= requestAnimationFrame(draw);
   }
@@ -102,10 +102,15 @@
     lastWidth = log.clientWidth;
   }
 
-  function makeLine({ text, kind }) {
+  function makeLine({ text, kind, name }) {
     const line = document.createElement("div");
     line.className = `line ${kind}`;
     line.textContent = text; // never markup: anyone may write to a log
+    if (name) {
+      const log = document.createElement("b");
+      log.textContent = name;
+      line.prepend(log, " ");
+    }
     return line;
   }
 
@@ -133,6 +138,8 @@
     connecting: "Connecting…",
     listening: "Listening",
     reconnecting: "Not connected; trying again…",
+    queued: "No free connection: this page listens as soon as another one is closed or not looked at",
+    unseen: "Nobody looks at this page: another one has its connection",
     finished: "Finished",
   };
 
@@ -156,12 +163,21 @@
   };
 
   let source;
+  let stream; // its address, with which it can go on
   let isShutOut = false; // there is a server, whose answers this page may not read
   let lastId = ""; // of the last event seen: where a later start goes on
 
   function start() {
-    if (!lastId) clear();
-    const url = ownAddress(page.dataset.stream, new FormData(form));
+    if (!lastId) {
+      clear();
+      stream = streamAddress();
+    }
+    show("connecting");
+    connection.take(open, () => show("queued"));
+  }
+
+  function open() {
+    const url = new URL(stream);
     // While it lives, EventSource remembers the last id by itself and sends it when it
     // reconnects. A new EventSource has to be told.
     if (lastId) url.searchParams.set("last_event_id", lastId);
@@ -173,16 +189,18 @@
       if (source.readyState === EventSource.CLOSED) explain();
       else show("reconnecting");
     };
-    on("message", (line) => {
+    const isTogether = served?.isTogether(url); // then each line has its log's name
+    on("message", (data) => {
+      const { log: name, line } = isTogether ? JSON.parse(data) : { line: data };
       count += 1;
-      add(line, levelOf(line));
-      showAbsence(); // no longer
-      if (logs) timer ??= setTimeout(describe, 1000); // the log's size has changed
+      add(line, levelOf(line), name);
+      served?.hear(name);
     });
-    for (const [name, text] of Object.entries(FACTS)) {
+    for (const [name, text] of Object.entries({ ...FACTS, ...served?.FACTS })) {
       on(name, (json) => {
         const fact = JSON.parse(json);
-        add(say(text(fact), fact), "fact");
+        add(say(text(fact), fact), "fact", fact.log);
+        if (name.startsWith("log-")) served?.describeSoon();
       });
     }
     // Without this, EventSource takes the end of the stream for a lost connection.
@@ -193,6 +211,29 @@
     });
     show("connecting");
   }
+
+  const connection = riachoConnection({
+    leave: () => {
+      source.close();
+      connection.release();
+      show("unseen");
+    },
+  });
+  connection.whenSeen(() => {
+    if (find("#state").dataset.state === "unseen") start();
+  });
+
+  /** Listen to what was chosen instead, if the page listens. */
+  function startAnew() {
+    const isRunning = !stopButton.disabled;
+    source?.close();
+    lastId = "";
+    if (!isRunning) return clear();
+    show("stopped"); // else the form would not give its fields
+    start();
+  }
+
+  const streamAddress = () => ownAddress(page.dataset.stream, new FormData(form));
 
   function on(name, react) {
     source.addEventListener(name, (event) => {
@@ -220,7 +261,12 @@
     const answer = await fetch(url, options).catch(() => null);
     const [text, values] = await reasonOf(answer).catch(() => ["Stopped"]);
     reading.abort(); // it may be a stream
+    if (answer?.status === 400) await served?.describe();
     if (source !== refused) return; // it was started again
+    if (answer?.status === 400 && served?.isUnnamed(stream)) {
+      stream = streamAddress(); // the server has several logs by now: it has to be told which
+      return start();
+    }
     // EventSource comes back by itself to a server that is not there. It gives up where there
     // is an answer, and an answer that fetch may not read is for pages of other origins.
     isShutOut = !answer && isFromDisk;
@@ -259,58 +305,27 @@
     const focused = document.activeElement;
     find("#state").dataset.state = state;
     find("#state").textContent = say(text, values);
+    if (!isRunning) connection.release();
     startButton.disabled = find("fieldset").disabled = isRunning;
     stopButton.disabled = !isRunning;
     // Who uses the keyboard must not lose the place.
     if (focused?.matches(":disabled")) (isRunning ? stopButton : startButton).focus();
-    showAbsence();
-    if (logs || (absence && state === "listening")) describe();
-  }
-
-  // --- The logs that are served ---------------------------------------------------------
-
-  let timer;
-
-  /** Show what is served (index.html), and whether it is there (the log's page, too). */
-  async function describe() {
-    timer = clearTimeout(timer);
-    try {
-      const answer = await fetch(ownAddress("logs"), { signal: AbortSignal.timeout(5000) });
-      if (answer.status === 401) return find("#up")?.replaceChildren(say("The server asks for its token"));
-      const described = await answer.json();
-      showAbsence(described.logs.find(({ problem }) => problem));
-      const template = logs?.querySelector("template");
-      logs?.replaceChildren(template, ...described.logs.map((facts) => fill(template, facts)));
-      find("#up")?.replaceChildren(say("The server is up"));
-    } catch {
-      const text = isShutOut ? "The server does not let this page read" : "The server does not answer";
-      find("#up")?.replaceChildren(say(text));
-    }
-  }
-
-  function showAbsence(facts) {
-    if (!absence) return;
-    const isAbsent = Boolean(facts) && find("#state").dataset.state === "listening";
-    if (!isAbsent && !absence.hidden) timer = clearTimeout(timer);
-    absence.hidden = !isAbsent;
-    if (!isAbsent) return;
-    absence.textContent = say("Waiting for {name}, which {problem}.", { ...facts, problem: say(facts.problem) });
-    timer ??= setTimeout(describe, 10_000); // it may come without a line
-  }
-
-  function fill(template, facts) {
-    const copy = template.content.cloneNode(true);
-    for (const element of copy.querySelectorAll("[data-field]")) {
-      element.textContent = inWords(facts[element.dataset.field]);
-    }
-    return copy;
+    served?.showAbsence();
+    if (find("#logs") || state === "listening") served?.describe();
   }
 
   // --- Wiring -----------------------------------------------------------------------
 
   translatePage();
+  const served = (typeof riachoLogs === "function")
+    ? riachoLogs({ form, say, inWords, ownAddress, showAddresses, isShutOut: () => isShutOut, chosen: startAnew })
+    : null;
   for (const element of document.querySelectorAll("[data-from-disk]")) element.hidden = !isFromDisk;
   showAddresses();
+
+  // Whoever links to the page may say how much is wanted, as in ?backlog=100.
+  const backlog = new URL(location).searchParams.get("backlog");
+  if (backlog && form.elements.backlog) form.elements.backlog.value = backlog;
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -320,8 +335,9 @@
     lastId = ""; // an id of another stream means nothing in this one
     showAddresses();
   });
+  find("#server").addEventListener("change", () => served?.describe());
   stopButton.addEventListener("click", () => {
-    source.close();
+    source?.close();
     show("stopped");
   });
   find("#clear")?.addEventListener("click", () => {
@@ -345,5 +361,7 @@
   // In a frame, as of a notebook, there is room for the log only.
   const isFramed = location.hash === "#listen";
   document.body.classList.toggle("framed", isFramed);
-  if ("autostart" in page.dataset || isFramed) form.requestSubmit();
+  const isStarted = "autostart" in page.dataset || isFramed;
+  const looked = served?.describe() ?? Promise.resolve();
+  if (isStarted) looked.then(() => form.requestSubmit()); // which log, is known only then
 }

@@ -47,6 +47,8 @@ const riachoTexts = {
   "The server counts, one event a number, and says when it has finished.":
     "O servidor conta, um evento por número, e avisa quando termina.",
   "Lines from before": "Linhas anteriores",
+  "From the start": "Desde o início",
+  "All logs together": "Todos os logs juntos",
   "From": "De",
   "To": "Até",
   "Interval (s)": "Intervalo (s)",
@@ -65,6 +67,10 @@ const riachoTexts = {
   "Listening": "Ouvindo",
   "Not connected; trying again…": "Sem conexão; tentando de novo…",
   "Finished": "Terminado",
+  "No free connection: this page listens as soon as another one is closed or not looked at":
+    "Sem conexão livre: esta página ouve assim que outra for fechada ou ninguém olhar para ela",
+  "Nobody looks at this page: another one has its connection":
+    "Ninguém olha para esta página: outra está com a conexão dela",
 
   // why nothing comes
   "Waiting for {name}, which {problem}.": "Aguardando {name}, que {problem}.",
@@ -90,6 +96,22 @@ const riachoTexts = {
     "Lacuna: o ponto de onde continuar não foi encontrado. Continua daqui.",
   "The log was rotated: a new file begins here.": "O log foi rotacionado: um novo arquivo começa aqui.",
   "The log was emptied: it begins anew here.": "O log foi esvaziado: ele recomeça aqui.",
+  "This log is new.": "Este log é novo.",
+  "This log is gone.": "Este log se foi.",
+  "What writes this log was started.": "O que escreve este log foi iniciado.",
+  "What writes this log {why}.": "O que escreve este log {why}.",
+  "What writes this log {why}. It is started again in {again_in} seconds.":
+    "O que escreve este log {why}. Será iniciado de novo em {again_in} segundos.",
+  "has come to its end": "chegou ao fim",
+  "has ended, and how is not known": "terminou, e não se sabe como",
+  "has ended by {signal}": "terminou por {signal}",
+  "has ended with exit code {code}": "terminou com o código de saída {code}",
+  "has ended with exit code {code} (the shell finds no such command)":
+    "terminou com o código de saída {code} (o shell não encontra esse comando)",
+  "has ended with exit code {code} (the shell may not execute it, or it is no program)":
+    "terminou com o código de saída {code} (o shell não pode executá-lo, ou não é um programa)",
+  "{lines} lines of this log could not be kept: {why}.":
+    "{lines} linhas deste log não puderam ser guardadas: {why}.",
   "The next line is not finished yet.": "A próxima linha ainda não terminou.",
   "The next line is the rest of the one above that was not finished.":
     "A próxima linha é o resto da linha acima, que não tinha terminado.",

@@ -8,29 +8,21 @@ import os
 import re
 import resource
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import termios
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tornado.web import Application, RequestHandler
 
-from server.days import ADVICE, is_of_today
 from server.errors import StartError
-from server.feeds.contract import LogSource
-from server.feeds.log import LogFeed
-from server.logs.encoding import TextEncoder
-from server.logs.log import Log
-from server.logs.tail import find_tail
-from server.logs.trouble import CannotReadError
+from server.feeds.contract import Logs
 from server.reloading import Reloading
 from server.reporting import log_request
 from server.service import feed_watchdog, notify
+from server.serving import Serving
 from server.settings import Settings
-from server.sources.log_writer import LogWriter
 from server.supervision import supervise
 from server.tls import tls_context
 from server.web.access import Access
@@ -76,29 +68,29 @@ def find_pages() -> Path:
     return inside if inside.is_dir() else package.parent / "html"
 
 
-def routes(feed: LogSource) -> list[Route]:
-    """What is served: the log of `feed`, the numbers and the pages."""
-    log = {"feed": feed}
+def routes(served: Logs) -> list[Route]:
+    """What is served: the logs, the numbers and the pages."""
+    logs = {"logs": served}
     pages = {"path": find_pages(), "default_filename": "index.html"}
     return [
-        ("/stream-logs", LogStreamHandler, log),
+        ("/stream-logs", LogStreamHandler, logs),
         ("/stream-numbers", NumberStreamHandler, {}),
         ("/slow-numbers", SlowNumbersHandler, {}),
-        ("/logs", LogsHandler, log),
-        ("/logs/(.+)", RawLogHandler, log),
+        ("/logs", LogsHandler, logs),
+        ("/logs/(.+)", RawLogHandler, logs),
         (r"/(|[\w-]+\.(?:html|css|js|svg))", PageHandler, pages),
     ]
 
 
-def make_app(context: Context, feed: LogSource, health: Health, delay: LoopDelay) -> Application:
+def make_app(context: Context, logs: Logs, health: Health, delay: LoopDelay) -> Application:
     """The Tornado application that serves them, and says how it is doing."""
     prefix = context.settings.prefix
     own: list[Route] = [
         ("/healthz", HealthHandler, {"health": health}),
-        ("/metrics", MetricsHandler, {"feed": feed, "delay": delay}),
+        ("/metrics", MetricsHandler, {"logs": logs, "delay": delay}),
         ("", PrefixHandler, {"url": f"{prefix}/"}),
     ]
-    all_routes = [*routes(feed), *own]
+    all_routes = [*routes(logs), *own]
     return Application(
         [(re.escape(prefix) + path, handler, given) for path, handler, given in all_routes],
         default_handler_class=NothingHandler,
@@ -107,73 +99,19 @@ def make_app(context: Context, feed: LogSource, health: Health, delay: LoopDelay
     )
 
 
-def _look_for_temporary_directory() -> None:
-    """Compressed logs are unpacked there. Raises StartError."""
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError:
-        raise StartError(
-            "there is no directory for temporary files: "
-            "set TMPDIR to one that this user may write to"
-        ) from None
-
-
-class Source:
-    """A log, and the demo's writer where it is the demo's: what a server streams.
-
-    Raises StartError if the log cannot be followed or written.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        _look_for_temporary_directory()
-        self._writer = (
-            LogWriter(settings.log_path, settings.writer_interval) if settings.writes_log else None
-        )
-        name = settings.log_path.name
-        if is_of_today(name, datetime.now().astimezone()):
-            _log.warning("%s is named for today and goes quiet at midnight: %s", name, ADVICE)
-        log = Log(settings.log_path, find_tail(), settings.max_line, settings.max_unpack)
-        self.feed = LogFeed(log, TextEncoder(settings.max_line), settings.memory)
-
-    @asynccontextmanager
-    async def followed(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Follow the log meanwhile, in a task that never ends but by an error, raised here."""
-        await self._open()
-        following = asyncio.create_task(self.feed.follow())
-        if self._writer:
-            self._writer.start()
-        try:
-            yield following
-        finally:
-            if self._writer:
-                self._writer.stop()
-            following.cancel()
-            await asyncio.wait({following})
-            self.feed.log.close()
-        if not following.cancelled():
-            following.result()
-
-    async def _open(self) -> None:
-        log = self.feed.log
-        try:
-            await log.open()
-        except CannotReadError as error:
-            raise StartError(f"{log.path} cannot be read ({error.why}): name a log") from None
-
-
 async def run(
     settings: Settings,
-    announce: Callable[[str], None],
+    announce: Callable[[str, str], None],
     hide: Callable[[str], object] = lambda token: None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or the end of the terminal in which it was started.
 
     Any other SIGHUP reads the certificate and the token's file anew.
 
-    `announce` gets the address once the server is up, `hide` each new token, for the server's
-    own log. Raises StartError if the server cannot start.
+    `announce` gets the address and what is served once the server is up, `hide` each new token, for
+    the server's own log. Raises StartError if the server cannot start.
     """
-    source = Source(settings)
+    serving = Serving(settings)
     descriptors = _raise_descriptor_limit()
     waiting = max(1, min(MOST_WAITING, descriptors // 4))
     quota = StreamQuota(
@@ -197,10 +135,10 @@ async def run(
         access.use_token(token)
 
     _collect_garbage_seldom()
-    async with source.followed() as following:
-        delay, health = LoopDelay(), Health(source.feed, following)
+    async with serving.served() as logs:
+        delay, health = LoopDelay(), Health(logs)
         server = BoundedServer(
-            make_app(context, source.feed, health, delay),
+            make_app(context, logs, health, delay),
             ssl_options=tls,
             idle_connection_timeout=HEADER_TIMEOUT,
             body_timeout=HEADER_TIMEOUT,
@@ -215,7 +153,7 @@ async def run(
             asyncio.create_task(supervise(name, make))
             for name, make in (
                 ("the measurement of the loop's delay", delay.measure),
-                ("the watch of the log's health", health.watch),
+                ("the watch of the logs' health", health.watch),
                 ("the reading of new certificates and tokens", reloading.run),
                 ("the watchdog's feeding", lambda: feed_watchdog(lambda: not health.is_stuck())),
             )
@@ -224,20 +162,20 @@ async def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        had_terminal = _has_terminal()
+        had_terminal = os.isatty(0)
 
         def hang_up() -> None:
-            terminal_is_gone = had_terminal and not _has_terminal()
-            (stop.set if terminal_is_gone else reloading.request)()
+            (stop.set if _is_terminal_gone(had_terminal) else reloading.request)()
 
         loop.add_signal_handler(signal.SIGHUP, hang_up)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])  # see server/__main__.py
         server.add_sockets(sockets)
         scheme = "https" if tls else "http"
         url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}"
-        announce(url)
-        notify("READY=1", f"STATUS=streams {settings.log_path} at {url}")
+        announce(url, serving.doing())
+        notify("READY=1", f"STATUS={serving.doing()} at {url}")
 
-        ends = [asyncio.create_task(stop.wait()), following]
+        ends: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
         if settings.pid:
             ends.append(asyncio.create_task(_end_of(settings.pid)))
         ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -247,15 +185,18 @@ async def run(
         await context.shut_down(DRAIN)
         await server.close_all_connections()
         for task in (*ends, *background):
-            if task is not following:
-                task.cancel()
+            task.cancel()
         for task in ended:
             task.result()  # raises what has ended it
 
 
-def _has_terminal() -> bool:
-    """Whether standard input is a terminal that has not been closed."""
-    return os.isatty(0)
+def _is_terminal_gone(was_there: bool) -> bool:
+    """Whether standard input is a terminal that has been closed, perhaps during the start."""
+    try:
+        termios.tcgetattr(0)
+    except termios.error as error:
+        return was_there or error.args[0] == errno.EIO  # ENOTTY of what never was a terminal
+    return False
 
 
 async def _end_of(pid: int) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import logging
-import os
 import re
 import socket
 import sys
@@ -18,6 +17,7 @@ from server import __version__, reporting
 from server.app import run
 from server.errors import StartError
 from server.inputs import read_input
+from server.output import Command, UntoldError, give_up_what_is_left, tell
 from server.settings import Settings
 from server.web.access import check_names, with_token
 
@@ -42,6 +42,7 @@ def main() -> None:
     except (click.ClickException, StartError) as error:
         _refuse(str(error))
         code = 2
+    give_up_what_is_left()
     sys.exit(code)
 
 
@@ -61,6 +62,8 @@ def _option(field: "dataclasses.Field[Any]") -> click.Option:
         kind = _Seconds(least, most)
     elif field.type == Path | None:
         kind = click.Path(path_type=Path)
+    elif field.name == "command":
+        kind = _Command()
     elif field.metadata["choices"]:
         kind = click.Choice(field.metadata["choices"])
     flag = field.type is bool
@@ -74,6 +77,13 @@ def _option(field: "dataclasses.Field[Any]") -> click.Option:
         show_default=bool(field.default) and not isinstance(field.default, tuple),
         show_envvar=True,
     )
+
+
+class _Command(click.ParamType[str]):
+    """Any text. Those of an environment variable stand on lines of their own."""
+
+    name = "NAME=CMD"
+    envvar_list_splitter = "\n"
 
 
 class _Seconds(click.FloatRange):
@@ -103,7 +113,7 @@ def _read_config(context: click.Context, param: click.Parameter, path: Path | No
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     settings: dict[str, Any] = {}
     for key, value in values.items():
-        name = key.replace("-", "_")
+        name = "logs" if key == "log" else key.replace("-", "_")
         if name not in fields:
             raise click.BadParameter(f"{path}: there is no setting {key!r}.")
         if name in settings:
@@ -111,7 +121,7 @@ def _read_config(context: click.Context, param: click.Parameter, path: Path | No
         wanted = _wanted(fields[name], value)
         if wanted:
             raise click.BadParameter(f"{path}: {key} = {_shown(value)}: give {wanted}.")
-        settings[name] = value
+        settings[name] = [value] if name == "logs" and isinstance(value, str) else value
     context.default_map = settings
 
 
@@ -124,9 +134,15 @@ def _wanted(field: "dataclasses.Field[Any]", value: object) -> str | None:
     if field.type is float:
         is_number = type(value) is float or _is_whole_number(value)
         return None if is_number else "a number"
+    if field.name == "logs" and not isinstance(value, list):
+        return _wanted_text(value)
     if isinstance(field.default, tuple):
         is_list = isinstance(value, list) and all(type(one) is str for one in value)
         return None if is_list else 'a list of texts, as in ["one", "two"]'
+    return _wanted_text(value)
+
+
+def _wanted_text(value: object) -> str | None:
     if type(value) is not str:
         return "a text in quotes"
     return "a text without NUL characters" if "\0" in value else None  # no path can have them
@@ -153,7 +169,6 @@ def _show_version(context: click.Context, param: click.Parameter, wanted: bool) 
 
 
 def _run(**values: Any) -> None:
-    _check_log(values["log"])
     given = Settings(**{**values, "prefix": _normal(values["prefix"])})
     check_names(given)
     settings = with_token(given)
@@ -161,10 +176,10 @@ def _run(**values: Any) -> None:
     made = settings.token if given.token is None and given.token_file is None else None
     is_up = False
 
-    def announce(url: str) -> None:
+    def announce(url: str, what: str) -> None:
         nonlocal is_up
         is_up = True
-        _announce(settings, url, made)
+        _announce(settings, url, what, made)
 
     try:
         asyncio.run(run(settings, announce, secrets.hide))
@@ -172,15 +187,6 @@ def _run(**values: Any) -> None:
         if is_up:
             raise
         raise StartError(f"the server cannot start: {error}") from None
-
-
-def _check_log(log: Path | None) -> None:
-    """Raise StartError for what other programs take for several files, or for a stream."""
-    text = str(log)
-    if text == "-":
-        raise StartError("-: standard input cannot be followed: let its writer append to a file")
-    if log and re.search(r"[*?\[]", text) and not log.exists():
-        raise StartError(f"{text}: nothing is called that, and it is no pattern: name one log")
 
 
 def _normal(prefix: str) -> str:
@@ -191,36 +197,27 @@ def _normal(prefix: str) -> str:
     return f"/{path}" if path else ""
 
 
-def _announce(settings: Settings, url: str, made_token: str | None) -> None:
+def _announce(settings: Settings, url: str, what: str, made_token: str | None) -> None:
     """Say on stdout what is served where.
 
     Nobody may be there to read it, and a stream that runs is worth more than that. Raises
     StartError only if it has a token that is told nowhere else.
     """
     try:
-        _say(_announcement(settings, url, made_token))
-    except OSError as error:
-        # what is left in the buffer is written once more at the exit, which must not fail
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        why = f"stdout cannot be written ({error.strerror})"
+        tell(_announcement(settings, url, what, made_token))
+    except UntoldError as error:
         if made_token:
             raise StartError(
-                f"{why} and would tell the token that was made: give one with --token-file"
+                f"{error} and would tell the token that was made: give one with --token-file"
             ) from None
-        _log.warning("%s; the server is at %s", why, url)
+        _log.warning("%s; the server is at %s", error, url)
 
 
-def _say(text: str) -> None:
-    """Write to stdout; what it cannot encode, it escapes. Raises OSError."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def _announcement(settings: Settings, url: str, made_token: str | None) -> str:
-    what = reporting.printable(str(settings.log_path))
+def _announcement(settings: Settings, url: str, what: str, made_token: str | None) -> str:
+    what = reporting.printable(what)
     if settings.writes_log:
         what += f", written here every {settings.writer_interval:g} s"
-    lines = [f"Riacho streams {what}"]
+    lines = [f"Riacho {what}"]
     query = f"?token={made_token}" if made_token else ""
     for path, meaning in (
         ("/", "the pages"),
@@ -234,11 +231,11 @@ def _announcement(settings: Settings, url: str, made_token: str | None) -> str:
     return "\n".join([*lines, "Ctrl+C stops it."])
 
 
-command = click.Command(
+command = Command(
     "riacho",
     callback=_run,
     params=[
-        click.Argument(["log"], required=False, type=click.Path(path_type=Path, readable=False)),
+        click.Argument(["logs"], metavar="[LOG]...", nargs=-1),
         *(_option(field) for field in dataclasses.fields(Settings) if field.metadata),
         click.Option(
             ["--config"],

@@ -153,7 +153,7 @@ class Follower:
                             return
                         if response.status_code not in COME_BACK:
                             self._show("open")
-                            for event in self._parse(self._receive(response)):
+                            for event in self.parse(self._receive(response)):
                                 attempts = 0
                                 yield event
                                 if event.name == "close" or self._closed.is_set():
@@ -236,7 +236,12 @@ class Follower:
                     "a larger `longest_event` would let it come"
                 )
 
-    def _parse(self, chunks: Iterable[bytes]) -> Iterator[Event]:
+    def parse(self, chunks: Iterable[bytes]) -> Iterator[Event]:
+        """The events of one connection, whose bytes come in `chunks` that are cut anywhere.
+
+        `last_event_id` and `retry` are what the bytes so far have made of them. It connects to
+        nobody, so what was recorded can be read, too.
+        """
         for blocks in self._whole_events(chunks):
             parts = list(sseclient.SSEClient(iter(blocks)).events())
             if parts:

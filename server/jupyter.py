@@ -8,10 +8,10 @@ import asyncio
 import dataclasses
 import logging
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from types import UnionType
 from typing import Any, cast
 
 from jupyter_core.paths import jupyter_runtime_dir
@@ -21,11 +21,13 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import ensure_async, url_path_join
 from tornado.web import Application, HTTPError, RedirectHandler, RequestHandler, authenticated
-from traitlets import Bool, Float, Int, TraitError, TraitType, Unicode
+from traitlets import Bool, Float, Int, List, TraitError, TraitType, Unicode
 from traitlets.config import Configurable
 
-from server.app import DRAIN, Source, find_pages, routes
+from server.app import DRAIN, find_pages, routes
+from server.catalog.specs import STANDARD_INPUT
 from server.errors import StartError
+from server.serving import Serving
 from server.settings import DEMO_LOG, VIEWER_VARIABLE, Settings
 from server.web.access import may_page_read
 from server.web.base import BaseHandler
@@ -40,8 +42,9 @@ DECIDED_BY_JUPYTER = {
     *("host", "port", "prefix", "certfile", "keyfile", "log_format", "pid"),
     *("allow_origin", "allow_host", "token", "token_file"),
     *("trusted_proxy", "max_clients_per_address"),
+    *("logs", "command", "journal", "state_dir", "spool_size"),
 }
-"""Settings that are none of a server inside Jupyter."""
+"""Settings that are none of a server inside Jupyter, or have another form there."""
 
 ACTIVITY_INTERVAL = 1.0
 """Seconds between two looks at whether there are streams that count as activity."""
@@ -90,9 +93,8 @@ class DataLoginRequired(LoginRequired, BaseHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
-        is_allowed = self.allow_origin or self.allow_origin_pat
-        if not is_allowed and not may_page_read(self.request.headers, ()):
-            raise HTTPError(403, "pages of other sites may not read")
+        if not may_page_read(self.request.headers, self._named_origins()):
+            raise HTTPError(403, "pages of other sites may not read: see ServerApp.allow_origin")
         if not self.check_origin():
             raise HTTPError(403, "pages of this origin may not read: see ServerApp.allow_origin")
 
@@ -100,11 +102,31 @@ class DataLoginRequired(LoginRequired, BaseHandler):
         raise HTTPError(403, "log in to Jupyter, or send its token")
 
     def set_default_headers(self) -> None:
-        super().set_default_headers()
+        super().set_default_headers()  # Jupyter's, which hide those of `BaseHandler`
         self.set_header("Cache-Control", "no-cache")
+        is_named = bool(self._named_origins())
+        policy = "cross-origin" if is_named else "same-origin"
+        self.set_header("Cross-Origin-Resource-Policy", policy)
+
+    def _named_origins(self) -> tuple[str, ...]:
+        origin = self.request.headers.get("Origin")
+        return named_origins(self.allow_origin, self.allow_origin_pat, origin)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         BaseHandler.write_error(self, status_code, **kwargs)
+
+
+def named_origins(allowed: str, pattern: str | None, origin: str | None) -> tuple[str, ...]:
+    """The request's own `origin`, if Jupyter's settings name it; nothing else.
+
+    Who sends no origin is a `<script>`, an `<img>` or a frame, with the login's cookie, of no
+    matter what page: no setting can name that one.
+    """
+    if origin is None:
+        return ()
+    if allowed:  # then Jupyter does not look at the pattern
+        return (origin,) if allowed in ("*", origin) else ()
+    return (origin,) if pattern and re.fullmatch(pattern, origin) else ()
 
 
 def behind_login(handler: type[RequestHandler]) -> type[RequestHandler]:
@@ -115,9 +137,6 @@ def behind_login(handler: type[RequestHandler]) -> type[RequestHandler]:
 
 def _trait(field: "dataclasses.Field[Any]") -> TraitType[Any, Any]:
     """The trait that sets one field of `Settings`."""
-    if isinstance(field.type, UnionType):
-        help = "The log to stream, seen from Jupyter's root directory. Default: a demo's."
-        return Unicode(None, allow_none=True, help=help).tag(config=True)
     bounds = {}
     if field.type in (int, float):
         bounds = {"min": field.metadata["least"], "max": field.metadata["most"]}
@@ -134,21 +153,35 @@ class Riacho(Configurable):
     # A trait for each setting, from where it is declared.
     vars().update({field.name: _trait(field) for field in FIELDS})
 
+    log = Unicode(
+        None,
+        allow_none=True,
+        help="The log to stream, seen from Jupyter's root directory. Default: a demo's.",
+    ).tag(config=True)
+
+    logs = List(
+        Unicode(), help="The same for several: files, NAME=FILE, directories, patterns."
+    ).tag(config=True)
+
     counts_as_activity = Bool(
         False, help="Whether an open stream keeps the server from being taken for idle."
     ).tag(config=True)
 
-    def settings(self, root: Path, port: int) -> Settings:
+    def settings(self, port: int) -> Settings:
         """The settings of a Jupyter server on `port`. Raises StartError if there is no log."""
         settings = Settings(**{field.name: getattr(self, field.name) for field in FIELDS})
-        if settings.log is not None:
-            return dataclasses.replace(settings, log=root / Path(settings.log).expanduser())
+        given = [*([self.log] if self.log else []), *self.logs]
+        if given:
+            if any(log.rpartition("=")[2] == STANDARD_INPUT for log in given):
+                raise StartError("standard input is Jupyter's own: name a log file")
+            return dataclasses.replace(settings, logs=tuple(given))
         if settings.log_writer is False:
             raise StartError("there is no log to stream: set Riacho.log")
         # Not among the user's notebooks. Each server has a port of its own, mostly the
         # same one when it is started again, and so clients can go on.
         directory = Path(jupyter_runtime_dir()) / f"{NAME}-{port}"
-        return dataclasses.replace(settings, log=directory / DEMO_LOG.name, log_writer=True)
+        log = str(directory / DEMO_LOG.name)
+        return dataclasses.replace(settings, logs=(log,), log_writer=True)
 
 
 class RiachoExtension(ExtensionApp):
@@ -182,9 +215,10 @@ class RiachoExtension(ExtensionApp):
         self._context = web_app.settings[NAME] = JupyterContext(Settings())
         try:
             configured = Riacho(parent=self.server)
-            settings = configured.settings(Path(self.server.root_dir), self.server.port)
-            source = Source(settings)
-        except (StartError, TraitError) as error:
+            settings = configured.settings(self.server.port)
+            root = Path(self.server.root_dir).absolute()
+            serving = Serving(settings, root, is_lazy=True)
+        except Exception as error:
             self._fail(error)
             web_app.add_handlers(".*$", [(f"{path}(?:/.*)?", DataLoginRequired)])
             return
@@ -193,19 +227,19 @@ class RiachoExtension(ExtensionApp):
         self._context.is_activity = configured.counts_as_activity
         own = [
             (path + end, behind_login(handler), given)
-            for end, handler, given in routes(source.feed)
+            for end, handler, given in routes(serving.logs)
         ]
         web_app.add_handlers(".*$", [*own, (path, RedirectHandler, {"url": f"{path}/"})])
         os.environ[VIEWER_VARIABLE] = f"{path}/"  # kernels inherit it
-        self._serving = asyncio.create_task(self._serve(source))
-        self.log.info("Riacho streams %s at %s/", settings.log_path, path)
+        self._serving = asyncio.create_task(self._serve(serving))
+        self.log.info("Riacho %s at %s/", serving.doing(), path)
 
-    async def _serve(self, source: Source) -> None:
+    async def _serve(self, serving: Serving) -> None:
         try:
-            async with source.followed() as following:
+            async with serving.served():
                 self._context.is_up.set()
-                while not following.done():
-                    await asyncio.wait({following}, timeout=ACTIVITY_INTERVAL)
+                while True:
+                    await asyncio.sleep(ACTIVITY_INTERVAL)
                     self._note_activity()
         except Exception as error:
             self._fail(error)

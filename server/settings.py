@@ -37,9 +37,24 @@ def _setting(
 class Settings:
     """All settings of a server."""
 
-    log: Path | None = None
-    """The log to stream; None for the demo's."""
+    logs: tuple[str, ...] = ()
+    """The logs to stream, as the user has given them: see `catalog.specs`. None for the demo's."""
 
+    command: tuple[str, ...] = _setting(
+        (), "NAME=CMD: a command whose lines are a log of this name; it is started again."
+    )
+    journal: tuple[str, ...] = _setting(
+        (), "A unit whose lines in the system's journal are a log, or `*` for all of them."
+    )
+    state_dir: Path | None = _setting(
+        None, "Directory for what commands, standard input and the journal have written."
+    )
+    spool_size: int = _setting(
+        64 * 1024 * 1024,
+        "Bytes of that which are kept, for each of them.",
+        least=8 * 1024 * 1024,
+        most=1024**4,
+    )
     host: str = _setting("127.0.0.1", "Address to listen on.")
     port: int = _setting(8000, "Port to listen on; 0 takes one that is free.", least=0, most=65535)
     log_writer: bool = _setting(None, "Write the demo's log. Default: only if no LOG is named.")
@@ -108,11 +123,12 @@ class Settings:
 
     @property
     def is_demo(self) -> bool:
-        return self.log is None
+        return not (self.logs or self.command or self.journal)
 
     @property
-    def log_path(self) -> Path:
-        return self.log or DEMO_LOG
+    def given_logs(self) -> tuple[str, ...]:
+        """The same with the demo's."""
+        return (str(DEMO_LOG),) if self.is_demo else self.logs
 
     @property
     def writes_log(self) -> bool:

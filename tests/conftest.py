@@ -1,5 +1,11 @@
 """What all tests share."""
 
+import functools
+import resource
+import subprocess
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The same examples every time. To look for new ones: pytest --hypothesis-profile=explore
@@ -8,3 +14,24 @@ settings.register_profile(
 )
 settings.register_profile("explore", parent=settings.get_profile("riacho"), derandomize=False)
 settings.load_profile("riacho")
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """For a test that holds a thousand connections: a login often grants 1,024 descriptors."""
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
+
+
+@functools.cache
+def grants_namespaces() -> bool:
+    """Whether a process may have its own here; in a chroot and in many containers it may not."""
+    command = ["unshare", "--map-root-user", "--mount", "--net", "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("namespaces") and not grants_namespaces():
+        pytest.skip("no namespaces are granted here, as in a container")

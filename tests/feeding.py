@@ -10,6 +10,7 @@ import sh
 from server.feeds.contract import AfterId, Feed, Last, LostError, Oldest, Start, gap_frame
 from server.feeds.log import LogFeed
 from server.logs.encoding import TextEncoder
+from server.logs.layout import Layout
 from server.logs.log import MAX_UNPACK, Log
 from server.logs.tail import find_tail
 from server.sse.event import Event
@@ -20,27 +21,27 @@ MAX_LINE = 8192
 
 
 def log_feed(
-    path: Path,
+    where: Path | Layout,
     memory: int = MEMORY,
     tail: sh.Command | None = None,
     max_unpack: int = MAX_UNPACK,
 ) -> LogFeed:
     """The feed of a log that nobody follows yet."""
-    log = Log(path, tail or find_tail(), MAX_LINE, max_unpack)
+    log = Log(where, tail or find_tail(), MAX_LINE, max_unpack)
     return LogFeed(log, TextEncoder(MAX_LINE), memory)
 
 
 @asynccontextmanager
 async def feeding(
-    path: Path,
+    where: Path | Layout,
     memory: int = MEMORY,
     tail: sh.Command | None = None,
     max_unpack: int = MAX_UNPACK,
 ) -> AsyncIterator[LogFeed]:
     """The feed of a log that is followed meanwhile."""
-    feed = log_feed(path, memory, tail, max_unpack)
+    feed = log_feed(where, memory, tail, max_unpack)
     await feed.log.open()
-    task = asyncio.create_task(feed.follow())
+    task = asyncio.create_task(feed.log.follow(feed.publish))
     try:
         yield feed
     finally:

@@ -47,7 +47,7 @@ fi
   echo "These Debian packages are missing:$packages"
   echo "$why Let somebody who is root run this, then run make again:"
   echo
-  echo "  apt-get install --no-install-recommends$packages"
+  echo "  apt-get update && apt-get install --no-install-recommends$packages"
   echo
 } >&2
 exit 1

@@ -92,7 +92,13 @@ class Server:
                 self.url, self.port, self.query = match[1], int(match[2]), match[3] or ""
             if line.startswith(b"Ctrl+C"):
                 return
+        self.abandon()
         raise AssertionError(f"the server did not start: {self.errors()}")
+
+    def abandon(self) -> None:
+        """Leave nothing of a server that did not come up: who asked for it never gets it."""
+        self.process.kill()
+        self.wait()
 
     @property
     def proc(self) -> psutil.Process:

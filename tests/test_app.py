@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
+import psutil
 import pytest
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -105,6 +106,56 @@ def test_a_server_ends_with_the_terminal_in_which_it_was_started(log: Path) -> N
     assert server.wait() == 0
     client.join(PATIENCE)
     assert [event.type for event in client.events] == ["message", "shutdown"]
+
+
+def during_the_start(cwd: Path, script: str) -> dict[str, str]:
+    """The environment of a server that runs `script` when it imports Tornado."""
+    (cwd / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'tornado':\n"
+        f"            {script}\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    return {"PYTHONPATH": f"{cwd}:{os.environ.get('PYTHONPATH', '')}"}
+
+
+HANG_UP = "os.kill(os.getpid(), signal.SIGHUP)"
+
+CLOSE_TERMINAL = "window, terminal = os.openpty(); os.dup2(terminal, 0); os.close(window)"
+
+
+def test_a_reload_that_is_asked_for_during_the_start_comes_after_it(log: Path) -> None:
+    env = during_the_start(log.parent, HANG_UP)
+    with running(log.parent, log, env=env) as server:
+        wait_until(lambda: "SIGHUP: no --certfile" in server.errors(), "a word about the signal")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.errors().count("SIGHUP: no --certfile") == 2, "another word")
+
+
+@pytest.mark.linux
+def test_a_server_ends_though_its_terminal_was_closed_during_the_start(log: Path) -> None:
+    env = during_the_start(log.parent, f"{CLOSE_TERMINAL}; {HANG_UP}")
+    server = Server(log.parent, log, env=env)
+    assert server.wait() == 0
+    assert "Traceback" not in server.errors()
+
+
+@pytest.mark.linux
+def test_a_server_and_what_it_starts_can_be_told_of_a_hangup(log: Path) -> None:
+    """A signal that is blocked stays so in a process's children (sigprocmask(2))."""
+
+    def blocks(process: psutil.Process) -> bool:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        blocked = re.search(r"^SigBlk:\s+([0-9a-f]+)$", status, re.M)
+        assert blocked
+        return bool(int(blocked[1], 16) & 1 << (signal.SIGHUP - 1))
+
+    with running(log.parent, log) as server:
+        assert not blocks(server.tail())
+        # which blocks all signals for the moment in which it starts a thread
+        wait_until(lambda: not blocks(server.proc), "SIGHUP can come")
 
 
 def test_a_server_that_ends_with_a_process_says_so(log: Path) -> None:

@@ -12,12 +12,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote
 
 import pytest
 
 from server.settings import Settings
-from tests.running import PATIENCE, Server, following, running
+from tests.running import PATIENCE, Server, following, running, wait_until
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,7 +53,7 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         (["--retry", "-1"], ["--retry", "-1"]),
         (["--max-line", "10"], ["--max-line", "8192"]),
         (["--prot", "1"], ["--prot", "--help"]),
-        (["one.log", "two.log"], ["two.log"]),
+        (["x=one.log", "x=two.log"], ["x=two.log and x=one.log have one name"]),
         (["--host", "no such host"], ["no such host", "--host"]),
         (["--host", "a..b"], ["a..b", "no name of a host", "--host"]),
         (["--host", "a" * 70], ["aaa", "no name of a host", "--host"]),
@@ -61,7 +61,8 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         (["--host", "two\nlines"], [r"two\nlines", "--host"]),
         (["--pid", "99999999999999"], ["--pid", "99999999999999"]),
         (["--config", "none.toml"], ["none.toml"]),
-        (["directory"], ["directory", "is a directory"]),
+        (["x=directory"], ["x=directory", "many logs"]),
+        (["--log-writer", "directory"], ["--log-writer", "a file"]),
         (["fifo"], ["fifo", "not a regular file"]),
         (["/dev/zero"], ["/dev/zero", "not a regular file"]),
         (["missing/app.log"], ["missing", "does not exist"]),
@@ -73,8 +74,10 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         (["--config", "/dev/zero"], ["/dev/zero", "more than"]),
         (["loop"], ["loop", "Too many levels of symbolic links"]),
         (["a" * 300], ["aaa", "File name too long"]),
-        (["-"], ["standard input", "append to a file"]),
-        (["*.log"], ["*.log", "no pattern"]),
+        (["-", "x=-"], ["standard input", "once only"]),
+        (["x=*.log"], ["x=*.log", "many logs"]),
+        (["%Q.log"], ["%Q.log"]),
+        (["--command", "x"], ["x", "NAME="]),
         (["--log-writer", "fifo"], ["fifo", "not a regular file"]),
     ],
 )
@@ -84,6 +87,39 @@ def test_a_bad_argument_is_named(tmp_path: Path, arguments: list[str], words: li
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "memory").symlink_to("/proc/self/mem")
     assert_refused(start(tmp_path, *arguments), *words)
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize(
+    "redirection",
+    [
+        "/dev/stdin < <(cat)",
+        "/dev/fd/0 < <(cat)",
+        "/proc/self/fd/0 < <(cat)",
+        "/dev/fd/7 7< <(cat)",  # as a shell names `<(cat)`
+        "/dev/stdin < /dev/zero",
+    ],
+)
+def test_a_stream_of_a_shell_is_refused_as_a_log_and_so_is_a_link_to_it(
+    tmp_path: Path, redirection: str, is_link: bool
+) -> None:
+    log, _, rest = redirection.partition(" ")
+    if is_link:
+        (tmp_path / "app.log").symlink_to(log)
+        log = "app.log"
+    command = f'exec "$0" -m server --port 0 {log} {rest}'
+    result = subprocess.run(
+        ["bash", "-c", command, sys.executable],
+        cwd=tmp_path,
+        env={**os.environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert_refused(result, log, "is not a regular file")
 
 
 @pytest.mark.linux
@@ -105,6 +141,7 @@ def test_an_unreadable_log_is_named(tmp_path: Path, place: str) -> None:
 
 
 @pytest.mark.linux
+@pytest.mark.namespaces
 def test_a_server_starts_and_streams_without_proc(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_text("one\n")
     hide = 'mount -t tmpfs none /proc && exec "$@"'
@@ -137,8 +174,12 @@ def test_no_process_to_be_had_is_one_line(tmp_path: Path) -> None:
 def test_a_missing_temporary_directory_is_named(tmp_path: Path) -> None:
     # in a process to which no directory can be written
     script = (
-        "import os, sys, tempfile; "
-        "tempfile._candidate_tempdir_list = lambda: ['/nowhere']; "
+        "import errno, os, sys\n"
+        "open = os.open\n"
+        "def open_what_is_there(path, flags, *mode, **options):\n"
+        "    if flags & os.O_CREAT: raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)\n"
+        "    return open(path, flags, *mode, **options)\n"
+        "os.open = open_what_is_there\n"
         "from server.cli import main; sys.argv[1:] = ['app.log']; main()"
     )
     (tmp_path / "app.log").touch()
@@ -166,6 +207,9 @@ def test_a_bad_environment_variable_is_named(tmp_path: Path) -> None:
         ("log-writer = 'yes'", ["log-writer = 'yes'", "true or false"]),
         ("certfile = 1", ["certfile = 1", "a text"]),
         ("log = 5", ["log = 5", "a text"]),
+        ("log = ['a', 5]", ["log = ['a', 5]", "a list of texts"]),
+        ("log = 'a'\nlogs = ['b']", ["'logs'", "twice"]),
+        ("command = 'x=ls'", ["command = 'x=ls'", "a list of texts"]),
         ("token = ['abc']", ["token", "a text"]),
         ("prefix = 3", ["prefix = 3", "a text"]),
         ("allow-origin = 'null'", ["allow-origin = 'null'", "a list of texts"]),
@@ -199,7 +243,7 @@ def test_a_bad_configuration_file_is_named(
     ("arguments", "words"),
     [
         (["app.log"], ["app.log: the working directory cannot be found", "whole path"]),
-        ([], ["logs/log_gerado.log", "cannot write"]),
+        ([], ["logs/log_gerado.log: the working directory cannot be found"]),
         (["--config", "riacho.toml"], ["riacho.toml", "No such file"]),
         (["--token-file", "token", "app.log"], ["--token-file token", "No such file"]),
     ],
@@ -246,6 +290,52 @@ def test_an_option_wins_over_the_environment_and_that_over_the_file(tmp_path: Pa
         assert one.parser.retry == 6
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("log = 'a.log'", ["a.log"]), ("log = ['x=a.log', 'b.log']", ["x", "b.log"])],
+)
+def test_logs_may_stand_in_the_file_and_arguments_win_over_them(
+    tmp_path: Path, text: str, names: list[str]
+) -> None:
+    (tmp_path / "riacho.toml").write_text(text)
+    for arguments, expected in ((["c.log"], ["c.log"]), ([], names)):
+        with running(tmp_path, "--config", "riacho.toml", *arguments) as server:
+            assert [log["name"] for log in server.json("/logs")["logs"]] == expected
+
+
+@pytest.mark.parametrize("given", [["directory"], ["directory/*.log"], ["directory/a.log", "x="]])
+def test_many_logs_are_served_each_under_its_name(tmp_path: Path, given: list[str]) -> None:
+    (tmp_path / "directory").mkdir()
+    for name in ("a.log", "b.log"):
+        (tmp_path / "directory" / name).write_text(f"in {name}\n")
+    arguments = [one + "directory/b.log" if one == "x=" else one for one in given]
+    second = "x" if "x=" in given else "b.log"
+    with running(tmp_path, *arguments) as server:
+        assert server.output[0] == f"Riacho streams {', '.join(arguments)}\n"
+        assert [log["name"] for log in server.json("/logs")["logs"]] == ["a.log", second]
+        for name, line in (("a.log", "in a.log"), (second, "in b.log")):
+            with following(server, f"/stream-logs?log={name}") as client:
+                assert client.wait_for(1) == [line]
+        assert server.get("/stream-logs")[0] == 400
+
+
+def test_the_demo_s_writer_writes_the_file_that_is_named(tmp_path: Path) -> None:
+    arguments = ["--log-writer", "--writer-interval", "0.01", "x=app.log"]
+    with running(tmp_path, *arguments) as server, following(server, "/stream-logs?log=x") as one:
+        lines = one.wait_for(3)
+        assert (tmp_path / "app.log").read_text().splitlines()[:3] == lines[:3]
+
+
+def test_a_command_s_lines_are_a_log(tmp_path: Path) -> None:
+    arguments = ["--command", "x=echo one; sleep 600", "--state-dir", "state"]
+    with running(tmp_path, *arguments) as server:
+        with following(server, "/stream-logs?from=start") as client:
+            assert client.wait_for(1) == ["one"]
+        assert server.output[0] == "Riacho streams x\n"
+        assert [log["name"] for log in server.json("/logs")["logs"]] == ["x"]
+        assert server.json("/healthz")["log"] == "x"
+
+
 def test_every_setting_is_an_option_that_help_and_readme_explain(tmp_path: Path) -> None:
     text = " ".join(start(tmp_path, "--help", COLUMNS="200").stdout.split())
     readme = (ROOT / "README.md").read_text()
@@ -280,6 +370,10 @@ def full_device() -> int:
     return os.open("/dev/full", os.O_WRONLY)
 
 
+BUFFERED = {**os.environ, "PYTHONUNBUFFERED": ""}
+"""An environment in which something may be left in a buffer at the end."""
+
+
 def pipe_without_a_reader() -> int:
     reader, writer = os.pipe()
     os.close(reader)
@@ -309,8 +403,36 @@ def test_a_server_runs_though_nobody_can_be_told_its_address(
 def test_a_refusal_that_nobody_can_read_is_told_by_the_exit_code(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "server", "--port", "x"]
-        result = subprocess.run(command, cwd=tmp_path, stderr=full, timeout=PATIENCE, check=False)
+        result = subprocess.run(
+            command, cwd=tmp_path, stderr=full, timeout=PATIENCE, check=False, env=BUFFERED
+        )
     assert result.returncode == 2
+
+
+@pytest.mark.linux
+def test_a_server_that_can_write_nothing_ends_well(tmp_path: Path) -> None:
+    (tmp_path / "app.log").touch()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    def is_up() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE):
+                return True
+        except OSError:
+            return False
+
+    command = [sys.executable, "-m", "server", "--port", str(port), "app.log"]
+    with (
+        open("/dev/full", "w") as full,
+        subprocess.Popen(command, cwd=tmp_path, stdout=full, stderr=full, env=BUFFERED) as process,
+    ):
+        try:
+            wait_until(is_up, "the server is up")
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.linux
@@ -323,7 +445,15 @@ def test_a_token_that_nobody_can_be_told_prevents_the_start(tmp_path: Path) -> N
 
 
 @pytest.mark.linux
-@pytest.mark.parametrize("name", [b"b\xff.log", b"b\xff/app.log", "é.log".encode(), b"two\nlines"])
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        (b"b\xff.log", "b_.log"),
+        (b"b\xff/app.log", "app.log"),
+        ("é.log".encode(), "é.log"),
+        (b"two\nlines", "two_lines"),
+    ],
+)
 @pytest.mark.parametrize(
     "env",
     [
@@ -333,7 +463,10 @@ def test_a_token_that_nobody_can_be_told_prevents_the_start(tmp_path: Path) -> N
         {"PYTHONIOENCODING": "ascii"},
     ],
 )
-def test_a_log_may_have_any_name(tmp_path: Path, name: bytes, env: dict[str, str]) -> None:
+def test_a_log_may_have_any_name(
+    tmp_path: Path, name: bytes, called: str, env: dict[str, str]
+) -> None:
+    """In addresses it is called by what of that can be printed."""
     log = tmp_path / os.fsdecode(name)
     log.parent.mkdir(exist_ok=True)
     log.write_text("one\n")
@@ -343,8 +476,8 @@ def test_a_log_may_have_any_name(tmp_path: Path, name: bytes, env: dict[str, str
             file.write("two\n")
         assert client.wait_for(2) == ["one", "two"]
         assert server.output[0].startswith("Riacho streams ")
-        assert server.json("/logs")["logs"][0]["name"] == log.name
-        assert server.status(f"/logs/{quote_from_bytes(os.fsencode(log.name))}") == 200
+        assert server.json("/logs")["logs"][0]["name"] == called
+        assert server.status(f"/logs/{quote(called)}") == 200
         assert server.get("/healthz")[0] == server.get("/metrics")[0] == 200
         assert "WARNING" not in server.errors()
 
@@ -354,6 +487,18 @@ def test_names_are_announced_in_a_form_that_can_be_read(tmp_path: Path) -> None:
     log.touch()
     with running(tmp_path, log, env={"PYTHONIOENCODING": "utf-8"}) as server:
         assert server.output[0] == rf"Riacho streams {tmp_path}/b\xff.log" + "\n"
+
+
+def test_a_log_that_is_waited_for_is_announced_as_such(tmp_path: Path) -> None:
+    (tmp_path / "there.log").touch()
+    (tmp_path / "link.log").symlink_to("none.log")
+    for name, announcement in (
+        ("there.log", "streams {}"),
+        ("none.log", "waits for {}, which does not exist yet"),
+        ("link.log", "waits for {}, which does not exist yet"),
+    ):
+        with running(tmp_path, tmp_path / name) as server:
+            assert server.output[0] == f"Riacho {announcement}\n".format(tmp_path / name)
 
 
 @pytest.mark.linux

@@ -67,7 +67,7 @@ def test_a_stream_means_the_same_wherever_it_is_cut(stream: bytes) -> None:
     cuts = [[stream[:cut], stream[cut:]] for cut in range(len(stream) + 1)]
     for chunks in (*cuts, [stream[index : index + 1] for index in range(len(stream))]):
         follower = Follower("http://127.0.0.1/")
-        assert parsed(list(follower._parse(chunks))) == expected
+        assert parsed(list(follower.parse(chunks))) == expected
         assert follower.last_event_id == last_event_id
         assert follower.retry == (3000 if retry is None else retry)
 
@@ -86,7 +86,7 @@ def test_npm_s_eventsource_parser_finds_the_same_events() -> None:
         timeout=PATIENCE,
     )
     for stream, theirs in zip(streams, json.loads(result.stdout), strict=True):
-        ours = parsed(list(Follower("http://127.0.0.1/")._parse([stream])))
+        ours = parsed(list(Follower("http://127.0.0.1/").parse([stream])))
         assert [(one["data"], one["event"] or "message") for one in theirs] == [
             (event.data, event.type) for event in ours
         ]
@@ -98,7 +98,7 @@ def test_npm_s_eventsource_parser_finds_the_same_events() -> None:
 def test_an_event_of_many_lines_is_one_event(lines: int) -> None:
     data = [f"line {number}" for number in range(lines)]
     stream = "event: many\n" + "".join(f"data: {line}\n" for line in data) + "\ndata: next\n\n"
-    got = parsed(list(Follower("http://127.0.0.1/")._parse([stream.encode()])))
+    got = parsed(list(Follower("http://127.0.0.1/").parse([stream.encode()])))
     assert got == [Parsed("\n".join(data), "", "many"), Parsed("next")]
 
 
@@ -120,7 +120,7 @@ def characters_made(stream: Iterable[bytes]) -> int:
 
     sys.settrace(trace)
     try:
-        events = list(Follower("http://127.0.0.1/")._parse(stream))
+        events = list(Follower("http://127.0.0.1/").parse(stream))
     finally:
         sys.settrace(None)
     assert len(events) == 1
@@ -145,7 +145,7 @@ def test_an_event_that_is_twice_as_long_costs_twice_as_much(
 
 def test_a_retry_that_nobody_can_wait_for_is_a_day() -> None:
     follower = Follower("http://127.0.0.1/")
-    assert list(follower._parse([b"retry: %b\n\n" % (b"9" * 5000)])) == []
+    assert list(follower.parse([b"retry: %b\n\n" % (b"9" * 5000)])) == []
     assert follower.retry == LONGEST_RETRY == 86_400_000
 
 

@@ -1,11 +1,13 @@
 """Which day a log is named for."""
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from server.days import day_of, is_of_today
+from server.days import ADVICE, day_of, is_of_today, pattern_of
+from server.logs.dates import DatePattern
 from tests.running import running
 
 DAY = date(2026, 11, 27)
@@ -31,11 +33,35 @@ DAY = date(2026, 11, 27)
         ("app-2026-1127.log", None),
         ("app-202611.log", None),
         ("app-1.log", None),
+        ("app-%Y-%m-%d.log", None),
         ("", None),
     ],
 )
 def test_a_date_in_a_name_is_a_day_if_there_is_such_a_day(name: str, day: date | None) -> None:
     assert day_of(name) == day
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("app-20261127.log", "app-%Y%m%d.log"),
+        ("app-2026-11-27.log", "app-%Y-%m-%d.log"),
+        ("app.27_11_2026", "app.%d_%m_%Y"),
+        ("100%-2026.11.27.log.1", "100%%-%Y.%m.%d.log.1"),
+        ("app-2026-11-27T10.log", None),
+        ("app-20260230.log", None),
+        ("app.log", None),
+    ],
+)
+def test_a_day_s_file_has_the_names_of_other_days_files(name: str, pattern: str | None) -> None:
+    assert pattern_of(name) == pattern
+    if pattern:
+        assert DatePattern.parse(pattern).date_of(name) is not None
+
+
+def test_the_advice_shows_a_pattern_that_can_be_followed() -> None:
+    [pattern] = re.findall(r"app='(.*)'", ADVICE)
+    assert DatePattern.parse(pattern).date_of("app-2026-11-27.log")
 
 
 @pytest.mark.parametrize(

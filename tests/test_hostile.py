@@ -298,7 +298,17 @@ REQUESTS: list[tuple[bytes, int]] = [
     (get(b"/stream-logs?backlog=%00"), 400),
     (get(b"/stream-logs?backlog=%ff"), 400),
     (get(b"/stream-logs?from=../../etc/passwd"), 400),
-    (get(b"/stream-logs?log=/etc/passwd"), 200),
+    (get(b"/stream-logs?log=/etc/passwd"), 404),
+    (get(b"/stream-logs?log="), 404),
+    (get(b"/stream-logs?log=%00"), 404),
+    (get(b"/stream-logs?log=%ff"), 400),
+    (get(b"/stream-logs?log=" + b"9" * 20_000), 404),
+    (get(b"/stream-logs?log=app.log&log=../app.log"), 404),
+    (get(b"/stream-logs?log=*&format=text"), 400),
+    (get(b"/stream-logs?log=" + b"*" * 5000), 200),
+    (get(b"/stream-logs?" + b"log=%5Ba-" * 50), 200),
+    (get(b"/stream-logs?log=*&last_event_id=" + b"A" * 5000), 200),
+    (get(b"/stream-logs?format=xml"), 400),
     (get(b"/stream-logs?" + b"a=b&" * 5000), 400),
     (get(b"/stream-logs?" + b"&" * 20_000), 400),
     (get(b"/stream-logs?" + b"%" * 10_000), 200),
@@ -318,6 +328,10 @@ REQUESTS: list[tuple[bytes, int]] = [
     (get(b"/stream-numbers?to=%d9%a3"), 400),
     (get(b"/?token=" + b"a" * 20_000), 200),
     (get(b"/index.html?<script>alert(1)</script>"), 200),
+    (b"HEAD /stream-logs?backlog=-1" + END, 400),
+    (b"HEAD /stream-logs?from=%00" + END, 400),
+    (b"HEAD /stream-logs?last_event_id=1&lastEventId=2" + END, 400),
+    (b"HEAD /stream-numbers?to=" + b"9" * 5000 + END, 400),
     # --- pipelining: the first is answered, and the rest in order
     (get(b"/logs") * 100, 200),
     (get(b"/none") + get(b"/logs"), 404),
@@ -414,6 +428,7 @@ def guarded(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.usefixtures("many_descriptors")
 def test_slow_and_silent_connections_are_closed_while_clients_get_every_line(
     server: Server, guarded: Server
 ) -> None:

@@ -13,15 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import psutil
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from server.doctor.asking import Target
 from server.doctor.examination import examine, start_page
-from server.jupyter import DECIDED_BY_JUPYTER, Riacho
+from server.jupyter import DECIDED_BY_JUPYTER, Riacho, named_origins
 from server.settings import Settings
 from tests.rotations import Log
 from tests.running import PATIENCE, Client, Server, following, is_gone, wait_until
@@ -77,8 +78,14 @@ class Jupyter(Server):
         )
         os.close(inside)
         self.terminal = open(terminal, "wb")  # noqa: SIM115
-        wait_until(lambda: self._is_up() or self.process.poll() is not None, "Jupyter is up")
-        assert self.process.poll() is None, self.errors()
+        try:
+            ended = self.process.poll
+            wait_until(lambda: self._is_up() or ended() is not None, "Jupyter is up", 2 * PATIENCE)
+            assert self.process.poll() is None, self.errors()
+        except BaseException:
+            self.abandon()
+            self.terminal.close()
+            raise
 
     def _is_up(self) -> bool:
         # `jupyter` replaces itself by the command that it was given.
@@ -169,8 +176,9 @@ def stream(jupyter: Jupyter, query: str = "", **kwargs: Any) -> Any:
 def test_each_setting_is_a_trait_with_the_same_default() -> None:
     traits = Riacho.class_own_traits(config=True)
     fields = {field.name: field for field in dataclasses.fields(Settings)}
-    assert traits.keys() == (fields.keys() - DECIDED_BY_JUPYTER) | {"counts_as_activity"}
-    for name in traits.keys() & fields.keys():
+    own = {"log", "logs", "counts_as_activity"}
+    assert traits.keys() == (fields.keys() - DECIDED_BY_JUPYTER) | own
+    for name in traits.keys() & fields.keys() - own:
         assert getattr(Riacho(), name) == fields[name].default
         assert traits[name].help
 
@@ -251,6 +259,87 @@ def test_a_page_of_another_origin_may_not_read(jupyter: Jupyter, log: Log) -> No
         assert status == 403
         assert answer["Access-Control-Allow-Origin"] is None
         assert b"line" not in body
+
+
+@pytest.mark.parametrize(
+    ("allowed", "pattern", "origin", "is_named"),
+    [
+        ("", None, "https://a.example", False),
+        ("", None, None, False),
+        ("https://a.example", None, "https://a.example", True),
+        ("https://a.example", None, "https://b.example", False),
+        ("https://a.example", None, "null", False),
+        ("https://a.example", None, None, False),
+        ("*", None, "https://b.example", True),
+        ("*", None, None, False),
+        ("", r"https://.*\.example", "https://a.example", True),
+        ("", r"https://.*\.example", "https://a.example.evil", False),
+        ("", r"https://.*\.example", None, False),
+        ("https://a.example", r"https://.*\.example", "https://b.example", False),
+    ],
+)
+def test_an_origin_is_named_only_for_a_request_that_says_it(
+    allowed: str, pattern: str | None, origin: str | None, is_named: bool
+) -> None:
+    assert named_origins(allowed, pattern, origin) == ((origin,) if is_named else ())
+
+
+def fetched(site: str, mode: str, target: str, **headers: str) -> dict[str, str]:
+    """What a browser says of a request that a page makes it send."""
+    fetch = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": target}
+    return {**fetch, **headers}
+
+
+@pytest.fixture(scope="module")
+def open_jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    """One whose settings name an origin."""
+    path = tmp_path_factory.mktemp("open")
+    (path / "root").mkdir()
+    (path / "root/app.log").write_text("line 0\n")
+    origin = "--ServerApp.allow_origin=https://a.example"
+    jupyter = Jupyter(path, "server", "--Riacho.log=app.log", origin)
+    try:
+        yield jupyter
+    finally:
+        end(jupyter)
+
+
+FETCHES = [
+    # what is asked for, and whether it is answered where no origin and where A's is named
+    (fetched("same-origin", "cors", "empty"), True, True),
+    (fetched("none", "navigate", "document"), True, True),
+    (fetched("cross-site", "navigate", "document"), True, True),
+    (fetched("cross-site", "no-cors", "script"), False, False),
+    (fetched("cross-site", "no-cors", "image"), False, False),
+    (fetched("same-site", "no-cors", "image"), False, False),
+    (fetched("cross-site", "navigate", "iframe"), False, False),
+    (fetched("cross-site", "cors", "empty", Origin="https://a.example"), False, True),
+    (fetched("cross-site", "cors", "script", Origin="https://a.example"), False, True),
+    (fetched("cross-site", "cors", "empty", Origin="https://b.example"), False, False),
+    (fetched("cross-site", "cors", "empty", Origin="null"), False, False),
+]
+
+
+@pytest.mark.parametrize(("headers", "is_answered", "is_answered_openly"), FETCHES)
+def test_a_cookie_opens_nothing_to_pages_that_are_not_named(
+    jupyter: Jupyter,
+    log: Log,
+    open_jupyter: Jupyter,
+    headers: dict[str, str],
+    is_answered: bool,
+    is_answered_openly: bool,
+) -> None:
+    for one, is_so in ((jupyter, is_answered), (open_jupyter, is_answered_openly)):
+        cookie = {"Cookie": one.cookie()}
+        is_named = is_so and "Origin" in headers
+        for path in ("logs", "logs/app.log"):
+            status, answer, body = one.get(f"{BASE}/riacho/{path}", **cookie, **headers)
+            assert status == (200 if is_so else 403)
+            assert is_so or b"line" not in body
+            policy = answer.get_all("Cross-Origin-Resource-Policy")
+            assert policy == ["cross-origin" if is_named else "same-origin"]
+        path = f"{BASE}/riacho/stream-logs"
+        assert one.status(path, **cookie, **headers) == (200 if is_so else 403)
 
 
 def test_a_browser_keeps_the_log_from_a_page_of_another_origin(
@@ -390,33 +479,54 @@ def test_the_doctor_finds_jupyter_well_and_its_proxy_particular(jupyter: Jupyter
     assert proxied == {"accept", "compression"}
 
 
-def test_the_magic_shows_what_jupyter_streams(jupyter: Jupyter, log: Log, page: Page) -> None:
-    cell: dict[str, object] = {
-        "id": "cell",
-        "cell_type": "code",
-        "source": "%load_ext server.notebook.magic\n%riacho",
-        "metadata": {},
-        "execution_count": None,
-        "outputs": [],
-    }
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": [cell]}
-    (jupyter.root / "magic.ipynb").write_text(json.dumps(notebook))
-    page.goto(f"http://127.0.0.1:{jupyter.port}{BASE}/lab/tree/magic.ipynb")
-    wait_until(jupyter.has_idle_kernel, "the notebook's kernel is idle")
+def run_in_lab(jupyter: Jupyter, page: Page, name: str, *cells: str) -> Locator:
+    """Write a notebook with these cells and run it in JupyterLab: the frames that it shows."""
+    notebook = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],  # type: ignore[no-untyped-call]
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, jupyter.root / name)  # type: ignore[no-untyped-call]
+    # Without what other tests have left open.
+    page.goto(f"http://127.0.0.1:{jupyter.port}{BASE}/lab/tree/{name}?reset")
+    wait_until(jupyter.has_idle_kernel, "a kernel is idle")
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle")  # this notebook's
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     # Lab asks which kernel is meant where it is slow to find the one that it has started.
     select = page.get_by_role("button", name="Select Kernel")
-    output = page.locator(f"iframe[src^='{BASE}/riacho/']")
-    expect(select.or_(output).first).to_be_visible()
+    frames = page.locator(f"iframe[src^='{BASE}/riacho/']")
+    expect(select.or_(frames.first).first).to_be_visible()
     if select.is_visible():
         select.click()
-    frame = output.content_frame
+    return frames
+
+
+def test_the_magic_shows_what_jupyter_streams(jupyter: Jupyter, log: Log, page: Page) -> None:
+    cell = "%load_ext server.notebook.magic\n%riacho"
+    frame = run_in_lab(jupyter, page, "magic.ipynb", cell).content_frame
     expect(frame.locator("#state")).to_have_attribute("data-state", "listening")
     log.write(1)
     expect(frame.locator("#log .line").last).to_have_text(log.lines[-1])
     page.screenshot(path=SCREENSHOTS / "jupyter-magic.png")
+
+
+def test_six_open_logs_do_not_keep_jupyter_from_saving(
+    jupyter: Jupyter, log: Log, page: Page
+) -> None:
+    """A browser opens six connections to a server: each frame would take one of them for good."""
+    page.set_viewport_size({"width": 1200, "height": 3000})  # all of them are in view
+    load, *cells = ["%load_ext server.notebook.magic", *["%riacho"] * 6]
+    frames = run_in_lab(jupyter, page, "six.ipynb", load, *cells)
+    expect(frames).to_have_count(6)
+    states = [frames.nth(number).content_frame.locator("#state") for number in range(6)]
+    settled = re.compile("listening|queued")
+    for state in states:
+        expect(state).to_have_attribute("data-state", settled)
+    assert [state.get_attribute("data-state") for state in states].count("listening") == 4
+    page.keyboard.press("Control+s")
+    path = jupyter.root / "six.ipynb"
+    wait_until(lambda: path.read_text().count("iframe") >= 6, "the outputs are saved")
+    page.screenshot(path=SCREENSHOTS / "jupyter-six.png")
 
 
 # --- the magic without Jupyter's extension ------------------------------------------
@@ -466,6 +576,22 @@ def test_the_magic_starts_a_server_once_and_ends_it(
     assert "iframe" in run(kernel, "%riacho")  # a demo, which ends with the kernel
 
 
+def test_several_logs_are_named_seen_from_the_root(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    for name in ("a.log", "b=1.log", "c.log"):
+        (tmp_path / "root" / name).write_text(f"in {name}\n")
+    logs = [f"--Riacho.logs={log}" for log in ("b=1.log", "x=c.log")]
+    jupyter = Jupyter(tmp_path, "server", "--Riacho.log=a.log", *logs)
+    try:
+        listed = json.loads(jupyter.get(f"{BASE}/riacho/logs", **LOGIN)[2])["logs"]
+        assert [log["name"] for log in listed] == ["a.log", "b=1.log", "x"]
+        with stream(jupyter, "log=x") as client:
+            assert client.wait_for(1) == ["in c.log"]
+        end(jupyter)
+    finally:
+        jupyter.process.kill()
+
+
 # --- start and end ----------------------------------------------------------------
 
 
@@ -492,6 +618,8 @@ def test_the_demo_ends_with_jupyter(tmp_path: Path, number: int) -> None:
 def test_the_launcher_s_server_ends_with_a_jupyter_that_is_killed(tmp_path: Path) -> None:
     jupyter = Jupyter(tmp_path, "server")
     try:
+        with stream(jupyter) as client:
+            client.wait_for(1)
         assert jupyter.get(f"{BASE}/riacho-server/", **LOGIN)[0] == 200
         # a tail for Jupyter's own stream, a server and its tail; Lab's extensions start others
         family = [
@@ -509,7 +637,8 @@ def test_the_launcher_s_server_ends_with_a_jupyter_that_is_killed(tmp_path: Path
 @pytest.mark.parametrize(
     ("option", "why"),
     [
-        ("--Riacho.log=.", "is a directory: name a log file in it"),
+        ("--Riacho.log=/dev/null", "is not a regular file: name a file that a program appends to"),
+        ("--Riacho.log=-", "standard input is Jupyter's own: name a log file"),
         ("--Riacho.backlog=-1", "'backlog' trait of a Riacho instance"),
         ("--Riacho.log_writer=False", "there is no log to stream: set Riacho.log"),
     ],
@@ -528,6 +657,63 @@ def test_jupyter_does_not_mind_what_cannot_be_streamed(
         [line] = [line for line in jupyter.errors().splitlines() if "cannot stream" in line][:1]
         assert line.startswith("[E ")
         assert "Traceback" not in jupyter.errors()
+        end(jupyter)
+    finally:
+        jupyter.process.kill()
+
+
+FAULTY = """
+import pathlib
+import server.{module} as module
+
+well = module.{name}
+
+def fail(*arguments):
+    if pathlib.Path("fail").exists():
+        raise RuntimeError("a fault of its own")
+    return well(*arguments)
+
+module.{name} = fail
+"""
+
+
+def faulty(cwd: Path, module: str, name: str) -> None:
+    """Let a function of a Jupyter that will run in `cwd` fail once there is a file `fail`."""
+    (cwd / "config").mkdir()
+    (cwd / "config/jupyter_server_config.py").write_text(FAULTY.format(module=module, name=name))
+
+
+def told(jupyter: Jupyter) -> None:
+    """See that Jupyter goes on, and that its log and whoever asks are told of the fault."""
+    status, _, body = jupyter.get(f"{BASE}/riacho/stream-logs", **LOGIN)
+    assert (status, body) == (503, b"Riacho cannot stream: a fault of its own\n")
+    assert jupyter.get(f"{BASE}/api/status", **LOGIN)[0] == 200
+    assert "RuntimeError: a fault of its own" in jupyter.errors()
+
+
+def test_jupyter_goes_on_and_says_why_when_the_log_is_followed_no_more(tmp_path: Path) -> None:
+    faulty(tmp_path, "logs.follower", "decide")
+    jupyter = Jupyter(tmp_path, "server")
+    try:
+        with stream(jupyter) as client:
+            client.wait_for(1)
+            (tmp_path / "fail").touch()
+            wait_until(lambda: client.connects > 1, "the stream ends")
+            assert jupyter.get(f"{BASE}/api/status", **LOGIN)[0] == 200
+            assert "RuntimeError: a fault of its own" in jupyter.errors()
+            (tmp_path / "fail").unlink()
+            client.wait_for(len(client.lines) + 3)
+        end(jupyter)
+    finally:
+        jupyter.process.kill()
+
+
+def test_jupyter_goes_on_and_says_why_when_nothing_can_be_followed(tmp_path: Path) -> None:
+    faulty(tmp_path, "serving", "find_tail")
+    (tmp_path / "fail").touch()
+    jupyter = Jupyter(tmp_path, "server")
+    try:
+        told(jupyter)
         end(jupyter)
     finally:
         jupyter.process.kill()

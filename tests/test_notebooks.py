@@ -369,8 +369,9 @@ def test_the_numbers_start_stop_and_go_on(jupyter: Jupyter, context: BrowserCont
             expect(state).to_contain_text("stopped")
             before = notebook.count()
         notebook.button("Start").click()
-        notebook.run_again("server.kill()await asyncio.sleep(1)")
+        notebook.execute("server.kill()")
         expect(state).to_contain_text("reconnecting")
+        notebook.execute("server.start()")
         expect(state).to_contain_text("listening")
         assert notebook.count() >= before
         notebook.wait_for_more()

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Coroutine
 from contextlib import suppress
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from server.feeds.contract import Oldest
 from server.feeds.log import LogFeed
 from server.logs import decisions, follower
+from server.logs.layout import DatedLayout, FixedLayout, Layout
 from tests.event_stream import Parsed, Parser
 from tests.feeding import frames, log_feed
 
@@ -80,9 +82,12 @@ class LogMachine(RuleBasedStateMachine):
         self.loop.run_until_complete(asyncio.wait_for(coroutine, 20))
 
     async def start(self) -> None:
-        self.feed = log_feed(self.log)
+        self.feed = log_feed(self.layout())
         await self.feed.log.open()
-        self.following = asyncio.ensure_future(self.feed.follow())
+        self.following = asyncio.ensure_future(self.feed.log.follow(self.feed.publish))
+
+    def layout(self) -> Layout:
+        return FixedLayout(self.log)
 
     async def stop(self) -> None:
         for listener in self.listeners:
@@ -141,6 +146,7 @@ class LogMachine(RuleBasedStateMachine):
         os.truncate(self.log, 0)
         self.unfinished = False
 
+    @precondition(lambda self: self.log.exists())
     @rule(settled=st.booleans(), lines=st.integers(0, 50))
     def truncate(self, settled: bool, lines: int) -> None:
         if settled and not self.unfinished:
@@ -206,7 +212,7 @@ class LogMachine(RuleBasedStateMachine):
 
     def last_on_disk(self) -> int:
         """The number of the last line that any file holds."""
-        for path in [self.log, *reversed(self.rotated())]:
+        for path in filter(Path.exists, [self.log, *reversed(self.rotated())]):
             content = path.read_bytes()
             text = gzip.decompress(content) if path.suffix == ".gz" else content
             if numbers := re.findall(rb"(?m)^\d+$", text):
@@ -229,6 +235,42 @@ class LogMachine(RuleBasedStateMachine):
                     previous = number
 
 
+class DailyMachine(LogMachine):
+    """The same of a log that has a file for each day."""
+
+    def __init__(self) -> None:
+        self.today = date(2026, 2, 26)
+        super().__init__()
+
+    def layout(self) -> Layout:
+        self.log = self.of_today()
+        return DatedLayout(self.directory / "app-%Y-%m-%d.log")
+
+    def of_today(self) -> Path:
+        return self.directory / f"app-{self.today}.log"
+
+    def rotated(self) -> list[Path]:
+        return sorted(path for path in self.directory.glob("app-*") if path != self.log)
+
+    def shift(self) -> Path:
+        """Each file has its own name from the start."""
+        return self.log
+
+    @rule(header=st.booleans(), days=st.integers(1, 3), is_begun=st.booleans())
+    def rename(self, header: bool, days: int, is_begun: bool) -> None:
+        self.today += timedelta(days)
+        self.log = self.of_today()
+        self.unfinished = False
+        if header or is_begun:
+            self.log.write_text("")
+        if header:
+            self.number += 1
+            self.log.write_text(f"{HEADER}{self.number}\n")
+
+    def copytruncate(self) -> None:
+        """No program does that to such files."""
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "POLL", 0.005)
@@ -236,4 +278,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestLog(LogMachine.TestCase):  # type: ignore[misc,valid-type]
+    settings = settings(max_examples=60, stateful_step_count=30)
+
+
+class TestDailyLog(DailyMachine.TestCase):  # type: ignore[misc,valid-type]
     settings = settings(max_examples=60, stateful_step_count=30)

@@ -23,12 +23,18 @@ from tests.running import PATIENCE, Client, Server, running, wait_until
 OLD, NEW = "old-token", "new-token"
 
 
+def trusting_all() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 class TlsClient(Client):
     """A client that speaks TLS to a certificate that nobody has signed."""
 
     def connect(self, address: str) -> http.client.HTTPConnection:
-        context = ssl._create_unverified_context()
-        return http.client.HTTPSConnection(address, timeout=60, context=context)
+        return http.client.HTTPSConnection(address, timeout=60, context=trusting_all())
 
 
 def make_certificate(directory: Path) -> None:
@@ -58,9 +64,8 @@ def guarded(tmp_path: Path) -> Iterator[Server]:
 
 
 def ask(server: Server, path: str, **headers: str) -> http.client.HTTPResponse:
-    context = ssl._create_unverified_context()
     address = f"127.0.0.1:{server.port}"
-    connection = http.client.HTTPSConnection(address, timeout=60, context=context)
+    connection = http.client.HTTPSConnection(address, timeout=60, context=trusting_all())
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     answer.read()

@@ -1,6 +1,5 @@
 """Nothing is lost and nothing comes twice when the plug is pulled."""
 
-import resource
 import signal
 import subprocess
 import sys
@@ -117,6 +116,7 @@ def test_a_client_that_takes_nothing_is_dropped_and_comes_back(tmp_path: Path) -
         assert client.connects >= 2
 
 
+@pytest.mark.namespaces
 def test_a_client_whose_network_is_cut_is_dropped(tmp_path: Path) -> None:
     # in a network of its own, which may be cut without harm to anyone
     script = f"from tests.test_resume import cut_the_network; cut_the_network({str(tmp_path)!r})"
@@ -209,12 +209,6 @@ def test_memory_stays_bounded_with_a_line_of_100_mb(tmp_path: Path) -> None:
         with following(server, "/stream-logs?from=start") as late:
             assert late.wait_for(3) == lines
         assert server.proc.memory_info().rss - resting < 35_000_000
-
-
-@pytest.fixture
-def many_descriptors() -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @pytest.mark.usefixtures("many_descriptors")

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from contextlib import suppress
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,22 +12,33 @@ from server.settings import DEMO_LOG, Settings
 
 def test_without_a_log_it_is_the_demo_which_writes_and_lets_any_page_read() -> None:
     settings = Settings()
-    assert settings.log_path == DEMO_LOG
+    assert settings.given_logs == (str(DEMO_LOG),)
     assert settings.writes_log
     assert settings.allowed_origins == ("*",)
 
 
-def test_with_a_log_nothing_is_written_and_no_other_page_may_read() -> None:
-    settings = Settings(log=Path("app.log"))
-    assert settings.log_path == Path("app.log")
+@pytest.mark.parametrize(
+    ("given", "logs"),
+    [
+        ({"logs": ("app.log",)}, ("app.log",)),
+        ({"logs": ("app.log", "logs")}, ("app.log", "logs")),
+        ({"command": ("app=ls",)}, ()),
+        ({"journal": ("app",)}, ()),
+    ],
+)
+def test_with_a_log_nothing_is_written_and_no_other_page_may_read(
+    given: dict[str, Any], logs: tuple[str, ...]
+) -> None:
+    settings = Settings(**given)
+    assert settings.given_logs == logs
     assert not settings.writes_log
     assert settings.allowed_origins == ()
 
 
-@pytest.mark.parametrize("log", [None, Path("app.log")])
+@pytest.mark.parametrize("logs", [(), ("app.log",)])
 @pytest.mark.parametrize("writes", [True, False])
-def test_what_is_said_counts(log: Path | None, writes: bool) -> None:
-    settings = Settings(log=log, log_writer=writes, allow_origin=("https://a.example",))
+def test_what_is_said_counts(logs: tuple[str, ...], writes: bool) -> None:
+    settings = Settings(logs=logs, log_writer=writes, allow_origin=("https://a.example",))
     assert settings.writes_log is writes
     assert settings.allowed_origins == ("https://a.example",)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from server.supervision import next_delay, supervise
-from tests.running import Server, following, wait_until
+from tests.running import PATIENCE, Client, Server, following, wait_until
 
 
 @pytest.mark.parametrize(
@@ -110,8 +111,9 @@ def test_a_cancellation_ends_the_task_and_its_supervision(when: str) -> None:
 
 FAILING = """
 import sys
-from server import app, cli
-from server.web import health, monitoring
+from server import app, cli, reloading
+from server.logs import log
+from server.web import context, health, monitoring
 
 owner, name = {task}
 well = getattr(owner, name)
@@ -134,8 +136,11 @@ cli.main()
     ("task", "said"),
     [
         ('monitoring.LoopDelay, "measure"', "the measurement of the loop's delay"),
-        ('health.Health, "watch"', "the watch of the log's health"),
+        ('health.Health, "watch"', "the watch of the logs' health"),
         ('app, "feed_watchdog"', "the watchdog's feeding"),
+        ('reloading.Reloading, "run"', "the reading of new certificates and tokens"),
+        ('log.Log, "_drop_idle"', "the closing of files that nobody reads"),
+        ('context.Context, "_keep_alive"', "the keep-alive of the streams"),
     ],
 )
 def test_a_server_says_which_task_failed_and_goes_on(tmp_path: Path, task: str, said: str) -> None:
@@ -153,5 +158,104 @@ def test_a_server_says_which_task_failed_and_goes_on(tmp_path: Path, task: str, 
             assert client.wait_for(2) == ["one", "two"]
             assert server.get("/healthz")[0] == 200
         assert server.end() == 0
+    finally:
+        server.process.kill()
+
+
+FAILING_WHEN_TOLD = """
+import pathlib, sys
+from server import app, cli
+from server.logs import follower
+from server.sources import log_writer
+
+owner, name = {part}
+well = getattr(owner, name)
+sign = pathlib.Path("fail")
+
+def fail(*arguments):
+    if sign.exists():
+        sign.unlink()
+        raise RuntimeError("a fault of its own")
+    return well(*arguments)
+
+setattr(owner, name, fail)
+sys.argv[1:] = sys.argv[4:]
+cli.main()
+"""
+
+
+def test_a_demo_whose_writer_fails_says_so_and_goes_on(tmp_path: Path) -> None:
+    part = 'log_writer.LogWriter, "write_line"'
+    python = [sys.executable, "-c", FAILING_WHEN_TOLD.format(part=part)]
+    server = Server(tmp_path, "--writer-interval", "0.01", before=python)
+    try:
+        with following(server) as client:
+            (tmp_path / "fail").touch()
+            wait_until(lambda: "a fault of its own" in server.errors(), "a fault")
+            client.wait_for(len(client.lines) + 3)
+        assert "ERROR Exception in callback" in server.errors()
+        assert server.end() == 0
+    finally:
+        server.process.kill()
+
+
+@pytest.mark.parametrize("query", ["", "?log=*"])
+def test_a_log_whose_follower_fails_is_opened_anew_and_its_clients_come_back(
+    tmp_path: Path, query: str
+) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    part = 'follower, "decide"'
+    python = [sys.executable, "-c", FAILING_WHEN_TOLD.format(part=part)]
+    server = Server(tmp_path, log, before=python)
+    try:
+        with following(server, f"/stream-logs{query}") as client:
+            client.wait_for(1)
+            (tmp_path / "fail").touch()
+            wait_until(lambda: client.connects > 1, "the client comes back")
+            with log.open("a") as file:
+                file.write("two\n")
+            client.wait_for(2)
+            assert [event.type for event in client.events if event.data] == ["message"] * 2
+        errors = server.errors()
+        assert "app.log is no longer followed, and is opened anew" in errors
+        assert "RuntimeError: a fault of its own" in errors
+        assert errors.count("Traceback") == 1
+        assert server.get("/healthz")[0] == 200
+        assert server.end() == 0
+    finally:
+        server.process.kill()
+
+
+def test_the_only_log_is_opened_anew_though_nobody_reads_it(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    part = 'follower, "decide"'
+    python = [sys.executable, "-c", FAILING_WHEN_TOLD.format(part=part)]
+    server = Server(tmp_path, log, before=python)
+    try:
+        (tmp_path / "fail").touch()
+        wait_until(lambda: "opened anew" in server.errors(), "a fault")
+        wait_until(lambda: server.json("/healthz").get("log") == "app.log", "it is followed")
+        assert server.get("/healthz")[0] == 200
+        assert server.end() == 0
+    finally:
+        server.process.kill()
+
+
+def test_a_server_that_cannot_go_on_says_why_and_ends_its_streams_cleanly(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    part = 'app.os, "kill"'  # the watch of the process of --pid
+    python = [sys.executable, "-c", FAILING_WHEN_TOLD.format(part=part)]
+    server = Server(tmp_path, "--pid", os.getpid(), log, before=python)
+    try:
+        client = Client(server.url + "/stream-logs", reconnect=False)
+        assert client.wait_for(1) == ["one"]
+        (tmp_path / "fail").touch()
+        assert server.wait() == 1
+        client.join(PATIENCE)
+        assert len(client.facts("shutdown")) == 1
+        assert "RuntimeError: a fault of its own" in server.errors()
     finally:
         server.process.kill()

@@ -31,7 +31,8 @@ async def _watch(path: Path) -> None:
 
 async def _main(log: Path) -> None:
     watching = asyncio.create_task(_watch(log.with_suffix(".busy")))
-    await run(Settings(log=log, port=0), lambda url: print(f"  {url}/", flush=True))
+    settings = Settings(logs=(str(log),), port=0)
+    await run(settings, lambda url, what: print(f"  {url}/", flush=True))
     watching.cancel()
 
 

@@ -4,7 +4,6 @@ It streams through whatever stands in between, as a browser does and as others d
 takes the time.
 """
 
-import io
 import json
 import re
 import ssl
@@ -39,6 +38,7 @@ from server.doctor.diagnosis import (
     judge_silence,
     judge_start,
 )
+from server.output import Command, tell
 from server.reporting import printable
 from server.settings import Settings
 
@@ -186,7 +186,7 @@ def _examine(
     except OSError as error:
         raise click.UsageError(f"--cacert {cacert}: {error}.") from None
     report = examine(Target(base, headers, tls), wait)
-    click.echo(_as_json(base, report) if as_json else _as_text(base, report))
+    tell(_as_json(base, report) if as_json else _as_text(base, report))
     return 1 if report.findings else 0
 
 
@@ -221,7 +221,7 @@ def _as_json(base: SplitResult, report: Report) -> str:
     return json.dumps({"url": base.geturl(), "findings": findings, "well": report.well}, indent=2)
 
 
-command = click.Command(
+command = Command(
     "doctor",
     callback=_examine,
     params=[
@@ -249,7 +249,7 @@ command = click.Command(
     help="""Find out what keeps the streams of the Riacho at URL from arriving as they should.
 
     URL is the address of its start page, as clients see it. The exit code is 0 if all
-    is well, 1 if something is wrong, 2 if the command line is.
+    is well, 1 if something is wrong, 2 if the command line is or nobody can be told.
     """,
     context_settings={"max_content_width": 100},
 )
@@ -257,13 +257,11 @@ command = click.Command(
 
 def main() -> None:
     """Examine, and exit with what was found."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # servers send what a terminal may not show
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = command.main(prog_name="python -m server.doctor", standalone_mode=False)
     except click.Abort:
         code = 130
-    except click.UsageError as error:
+    except click.ClickException as error:
         click.echo(f"doctor: {error.format_message()}", err=True)
         code = 2
     sys.exit(code)

@@ -4,10 +4,12 @@ A feed knows nothing of HTTP. What is above it, handlers, metrics and health, kn
 contract. What is below it differs: a log with its files, numbers, or something in memory.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from server.logs.trouble import CannotReadError as CannotReadError
 from server.sse.event import control_event
 
 
@@ -53,6 +55,14 @@ class LostError(Exception):
 
 class FinishedError(Exception):
     """The feed has ended at this place: there will never be more."""
+
+
+class BusyError(Exception):
+    """The server has too much to do for one more of this kind, as its words say: come back."""
+
+
+class BrokenOffError(Exception):
+    """The feed cannot go on now: its clients are to come back."""
 
 
 class Batch(NamedTuple):
@@ -120,27 +130,42 @@ class Feed(Protocol):
         """How much a client at `place` has yet to get, in the feed's own unit; 0 at the end."""
 
 
-class Status(NamedTuple):
-    """How a log is doing."""
+MISSING = "does not exist yet"
+"""Why a log cannot be read of which there is nothing."""
+
+
+class Progress(NamedTuple):
+    """How far a log is read. To ask for it costs little."""
 
     problem: str
     """Why it cannot be read now, in words that follow its name; empty if it can."""
+    taken: object
+    """Differs as soon as anything more of it has been read."""
+    unread: int
+    """Bytes of it that were not read yet."""
+    quiet: float
+    """Seconds since something came."""
+
+
+class Status(NamedTuple):
+    """How a log is doing."""
+
+    progress: Progress
     is_tailed: bool
     """Whether tail is running for it."""
-    progress: object
-    """Differs as soon as anything more of it has been read."""
     end: str
     """The id of its last line."""
     size: int
     """Bytes of its file."""
-    unread: int
-    """Bytes of it that were not read yet."""
     free: int | None
     """Bytes that are free on its disk, None if that is not known."""
-    quiet: float
-    """Seconds since something came."""
     counters: Mapping[str, int]
     """What has happened so often: resumes from memory and disk, gaps, rotations and so on."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is something at its path."""
+        return self.progress.problem != MISSING
 
 
 class RawFile(Protocol):
@@ -152,27 +177,67 @@ class RawFile(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes it has now."""
+        """Bytes it had when it was asked for."""
 
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` to `end`, fewer if it was truncated."""
+        """The bytes from `start` to `end`, fewer if it was truncated. Raises CannotReadError."""
 
 
-class LogSource(Feed, Protocol):
-    """A feed whose events are the lines of a log."""
+MOST_LOGS = 64
+"""Logs of one stream."""
+
+FORMS = ("text", "json")
+"""The forms that a stream of lines may have: as they are, or as objects with the log's name."""
+
+
+class LogSource(Protocol):
+    """A log that is served."""
 
     @property
     def name(self) -> str:
         """What the log is called."""
 
-    def status(self) -> Status:
-        """How the log is doing."""
+    @property
+    def problem(self) -> str:
+        """What is wrong with it, in words that follow its name; empty if nothing is known."""
+
+    def opened(self, form: str) -> AbstractAsyncContextManager[Feed]:
+        """Its lines as a feed in one of FORMS, for as long as that is used."""
+
+    def progress(self) -> Progress | None:
+        """How far the log is read; None while nobody reads it."""
+
+    def status(self) -> Status | None:
+        """How the log is doing; None while nobody reads it."""
 
     async def describe(self) -> dict[str, object]:
         """What the log is, for `/logs`."""
 
-    def raw(self) -> RawFile | None:
-        """The file at the log's path, None if there is none."""
+    async def raw(self) -> RawFile | None:
+        """The file at the log's path, None if there is none. Raises CannotReadError."""
+
+
+class Logs(Protocol):
+    """All logs that are served, by their names."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """In the order in which they are listed."""
+
+    def get(self, name: str) -> LogSource | None:
+        """The log that is called so, None if there is none."""
+
+    def matching(self, patterns: Sequence[str]) -> Sequence[str]:
+        """The names of all logs that one of the patterns matches: see `fnmatch`."""
+
+    def merged(self, patterns: Sequence[str]) -> AbstractAsyncContextManager[Feed]:
+        """The lines of these logs, and of those to come, as one feed, while that is used.
+
+        Raises BusyError if too many other sets of logs are read at the moment.
+        """
+
+    async def describe(self) -> dict[str, object]:
+        """What logs there are, for `/logs`."""
 
 
 class Reading:

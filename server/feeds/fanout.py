@@ -37,12 +37,15 @@ class Fanout:
         self._queue = queue
         self._waiters: set[Waiter] = set()
         self._has_news = self._is_handing_out = False
+        self._error: Exception | None = None
 
     async def wait(self, waiter: Waiter) -> None:
         """Wait for more than what `waiter` is handed while it waits.
 
-        Raises what its `push` raises.
+        Raises what its `push` raises, what `news` raises for its place, and what `fail` is given.
         """
+        if self._error:
+            raise self._error
         waiter.more = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
@@ -57,18 +60,39 @@ class Fanout:
         if not self._is_handing_out:
             self._hand_out(iter(()))
 
+    def say(self, frames: bytes) -> None:
+        """Push an event without a place to all who wait. Who cannot take it now goes without."""
+        for waiter in list(self._waiters):
+            try:
+                if waiter.more and waiter.push:
+                    batch = Batch(waiter.place, frames, waiter.place, 1)
+                    waiter.events += waiter.push(batch)
+            except Exception as error:
+                self._fail(waiter, error)
+
+    def fail(self, error: Exception) -> None:
+        """End all waits by an error, also those to come."""
+        self._error = error
+        for waiter in list(self._waiters):
+            self._fail(waiter, error)
+
     def _hand_out(self, waiters: Iterator[Waiter]) -> None:
         """Push what is new to `waiters`, then to all who wait, until there is nothing new.
 
         Many clients take several rounds of the event loop. What comes meanwhile reaches those
         who come late in the same batch.
         """
-        while self._push(waiters):
-            self._is_handing_out, self._has_news = self._has_news, False
-            if not self._is_handing_out:
-                return
-            waiters = iter(list(self._waiters))
-        asyncio.get_running_loop().call_soon(self._hand_out, waiters)
+        goes_on = False
+        try:
+            while self._push(waiters):
+                self._is_handing_out, self._has_news = self._has_news, False
+                if not self._is_handing_out:
+                    return
+                waiters = iter(list(self._waiters))
+            asyncio.get_running_loop().call_soon(self._hand_out, waiters)
+            goes_on = True
+        finally:
+            self._is_handing_out = goes_on  # else nothing would ever be handed out again
 
     def _push(self, waiters: Iterator[Waiter]) -> bool:
         """Push each of them what follows its place; one that cannot take it has to read it.
@@ -80,26 +104,23 @@ class Fanout:
         for waiter in waiters:
             if waiter.more is None:
                 continue  # it has left, or goes on by itself
-            if waiter.place != before:
-                before = waiter.place
-                news = self._news(before)
             try:
-                is_taken = news is not None and waiter.push is not None and waiter.push(news)
+                if waiter.place != before:
+                    news, before = self._news(waiter.place), waiter.place
+                if news and waiter.push and waiter.push(news):
+                    waiter.place = news.end
+                    waiter.events += news.events
+                else:
+                    self._queue.add(waiter.more, is_near=news is not None)
+                    waiter.more = None
             except Exception as error:
                 self._fail(waiter, error)
-                continue
-            if is_taken and news:
-                waiter.place = news.end
-                waiter.events += news.events
-            else:
-                self._queue.add(waiter.more, is_near=news is not None)
-                waiter.more = None
             if time.monotonic() > until:
                 return False
         return True
 
     def _fail(self, waiter: Waiter, error: Exception) -> None:
-        """End one client's wait by the error that its push has raised. The others go on."""
+        """End one client's wait by the error that was raised for it. The others go on."""
         if waiter.more and not waiter.more.done():
             waiter.more.set_exception(error)
         waiter.more = waiter.push = None

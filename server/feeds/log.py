@@ -1,27 +1,28 @@
 """A log as a feed: its recent past from memory, the rest from disk, new lines as they come."""
 
-import shutil
-from collections.abc import AsyncIterator
+from collections import Counter
 
-from server.feeds.contract import AfterId, Last, LostError, Place, Push, Start, Status
+from server.feeds.composite import position_in
+from server.feeds.contract import AfterId, Last, LostError, Place, Push, Start
 from server.feeds.fairness import FairQueue
 from server.feeds.fanout import Fanout, Waiter
 from server.feeds.readings import Readings
 from server.feeds.recent import Block, Recent
+from server.feeds.subscription import PushedSubscription
 from server.logs.encoding import Encoder
 from server.logs.generation import Change, LogBatch
 from server.logs.generation import Place as LogPlace
-from server.logs.log import Log, RawLog
+from server.logs.log import Log
 from server.logs.places import GoneError
-from server.logs.position import Position
 from server.sse.event import control_event
 
 
 class LogFeed:
     """The events of `log` in the form that `encode` gives them.
 
-    Up to `memory` bytes are used: half of that holds the recent past, a quarter what was read
-    back for clients that are further behind; the rest is for what is on its way.
+    What `publish` is given is new. Up to `memory` bytes are used: half of that holds the recent
+    past, a quarter what was read back for clients that are further behind; the rest is for what
+    is on its way.
     """
 
     def __init__(self, log: Log, encode: Encoder, memory: int) -> None:
@@ -31,16 +32,26 @@ class LogFeed:
         self._readings = Readings(self._read_back, memory // 4)
         self._queue = FairQueue()
         self._fanout = Fanout(self._news, self._queue)
-        self.resumed_from_memory = self.resumed_from_disk = self.gaps = 0
+        self.counters: Counter[str] = Counter()
         """How often clients came back, from where they read on, and what was gone."""
 
-    async def follow(self) -> None:
-        """Keep up with the log and hand out what is new, for ever."""
-        await self.log.follow(self._publish)
+    def resize(self, memory: int) -> None:
+        """Use up to `memory` bytes from now on."""
+        self.recent.resize(memory // 2)
+        self._readings.resize(memory // 4)
 
-    def _publish(self, batch: LogBatch) -> None:
+    def publish(self, batch: LogBatch) -> None:
+        """Take what follows the live end, and hand it out."""
         self.recent.append(self._block(batch))
         self._fanout.tell()
+
+    def say(self, frames: bytes) -> None:
+        """Hand out an event that has no place. Who has not caught up goes without."""
+        self._fanout.say(frames)
+
+    def fail(self, error: Exception) -> None:
+        """End all subscriptions that wait, now and from now on, by an error."""
+        self._fanout.fail(error)
 
     def _block(self, batch: LogBatch) -> Block:
         if isinstance(batch, Change):
@@ -51,46 +62,6 @@ class LogFeed:
             )
         frames = self._encode(batch.batch)
         return Block(batch.start, frames.data, batch.end, frames.events)
-
-    # --- what is told of the log -----------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        return self.log.name
-
-    def status(self) -> Status:
-        """See `LogSource.status`."""
-        log, follower = self.log, self.log.follower
-        try:
-            free: int | None = shutil.disk_usage(log.path.parent).free
-        except OSError:
-            free = None
-        return Status(
-            problem=log.problem,
-            is_tailed=follower.is_tailed,
-            progress=(log.end, follower.taken),
-            end=log.end.id,
-            size=log.size or 0,
-            unread=log.unread,
-            free=free,
-            quiet=follower.quiet,
-            counters={
-                "resumes_memory": self.resumed_from_memory,
-                "resumes_disk": self.resumed_from_disk,
-                "gaps": self.gaps + log.gaps,
-                "rotations": follower.rotations,
-                "truncations": follower.truncations,
-                "tail_restarts": follower.tail_restarts,
-            },
-        )
-
-    async def describe(self) -> dict[str, object]:
-        """See `LogSource.describe`."""
-        return await self.log.describe()
-
-    def raw(self) -> RawLog | None:
-        """See `LogSource.raw`."""
-        return self.log.raw()
 
     # --- places -----------------------------------------------------------------------------
 
@@ -109,19 +80,19 @@ class LogFeed:
                 return place or await places.back(start.count)
             return await places.oldest()
         except GoneError as error:
-            self.gaps += 1
+            self.counters["gaps"] += 1
             raise LostError(error.place, error.why) from None
 
     async def _after(self, id: str) -> LogPlace:
-        position = Position.parse(id)
+        position = position_in(id, self.log.name)
         if position is None:
             raise GoneError(await self.log.places.oldest(), "not in the log")
         place = self.recent.find(position)
         if place:
-            self.resumed_from_memory += 1
+            self.counters["resumes_memory"] += 1
             return place
         place = await self.log.places.find(position)
-        self.resumed_from_disk += 1
+        self.counters["resumes_disk"] += 1
         return place
 
     def is_live(self, place: Place) -> bool:
@@ -162,30 +133,7 @@ class LogFeed:
         assert isinstance(place, LogPlace)
         return self.recent.news(place)
 
-    def subscribe(self, place: Place, push: Push | None = None) -> "LogSubscription":
+    def subscribe(self, place: Place, push: Push | None = None) -> PushedSubscription:
         """See `Feed.subscribe`."""
         assert isinstance(place, LogPlace)
-        return LogSubscription(self, place, push)
-
-
-class LogSubscription(Waiter):
-    """One client's way through a log: pushed to while it has caught up, else it reads."""
-
-    __slots__ = ("_feed",)
-
-    def __init__(self, feed: LogFeed, place: LogPlace, push: Push | None) -> None:
-        super().__init__(place, push)
-        self._feed = feed
-
-    def __aiter__(self) -> AsyncIterator[Block]:
-        return self
-
-    async def __anext__(self) -> Block:
-        batch = await self._feed.read_for(self)
-        self.place = batch.end
-        self.events += batch.events
-        return batch
-
-    def close(self) -> None:
-        """See `Subscription.close`."""
-        self.push = None
+        return PushedSubscription(self, place, push)

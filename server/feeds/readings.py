@@ -21,9 +21,17 @@ class Readings:
 
     def __init__(self, read: Callable[[Place], Awaitable[Block]], most: int) -> None:
         self._read = read
-        self._most = max(1, most // PIECE)
+        self._most = 0
         self._tasks: OrderedDict[Place, asyncio.Task[Block]] = OrderedDict()
         self._wanted: Counter[asyncio.Task[Block]] = Counter()  # how many wait for each
+
+        self.resize(most)
+
+    def resize(self, most: int) -> None:
+        """Keep as many results as fit into about `most` bytes."""
+        self._most = max(1, most // PIECE)
+        while len(self._tasks) > self._most:
+            self._tasks.popitem(last=False)
 
     async def get(self, place: Place) -> Block:
         """What follows `place`. Raises what `read` raises."""

@@ -6,6 +6,7 @@ from server.feeds.contract import Batch
 from server.logs.generation import Place
 from server.logs.position import Position
 from server.sse.event import END
+from server.sse.frames import after_id, count_ids, id_before
 
 ENOUGH = 64 * 1024
 """Bytes of frames that one read gives, give or take a block."""
@@ -40,16 +41,22 @@ class Recent:
         self._blocks.append(block)
         self._places.append((block.start.generation.number, block.start.position.offset))
         self._size += len(block.frames) + OVERHEAD
-        if self._size > self._most:
-            self._evict()
+        self._evict()
 
     def _evict(self) -> None:
-        """Drop the oldest eighth, so that the lists are not shifted for every block."""
+        """Drop the oldest eighth where it is too much; the lists are not shifted for each block."""
+        if self._size <= self._most:
+            return
         index = 0
         while self._size > self._most * 7 // 8 and index < len(self._blocks) - 1:
             self._size -= len(self._blocks[index].frames) + OVERHEAD
             index += 1
         del self._blocks[:index], self._places[:index]
+
+    def resize(self, most: int) -> None:
+        """Keep up to `most` bytes from now on."""
+        self._most = most
+        self._evict()
 
     @property
     def size(self) -> int:
@@ -70,7 +77,7 @@ class Recent:
             block = self._blocks[index]
             if block.end.position == position:
                 return block.end
-            if _after(block, position) is not None:
+            if after_id(block.frames, str(position)) is not None:
                 return Place(block.start.generation, position)
         return None
 
@@ -81,11 +88,13 @@ class Recent:
         for block in reversed(self._blocks):
             if not (block.start.generation is block.end.generation is end.generation):
                 return None
-            in_block = block.frames.count(b"\nid: ") + block.frames.startswith(b"id: ")
+            in_block = count_ids(block.frames)
             if lines == in_block:
                 return block.start
             if lines < in_block:
-                return Place(end.generation, _position_before(block, lines))
+                position = Position.parse(id_before(block.frames, lines))
+                assert position
+                return Place(end.generation, position)
             lines -= in_block
         return None
 
@@ -98,7 +107,7 @@ class Recent:
             return self._gather(index)
         if index and self._blocks[index - 1].start.generation is place.generation:
             block = self._blocks[index - 1]
-            frames = _after(block, place.position)
+            frames = after_id(block.frames, str(place.position))
             if frames:
                 return Block(place, frames, block.end, frames.count(END))
         return None
@@ -130,23 +139,3 @@ class Recent:
             events = sum(block.events for block in blocks)
             self._gathered = Block(ends[0], frames, ends[1], events)
         return self._gathered
-
-
-def _after(block: Block, position: Position) -> bytes | None:
-    """The frames of `block` after the line that ends at `position`, None if it has none."""
-    id = b"id: %b\n" % str(position).encode()
-    start = 0 if block.frames.startswith(id) else block.frames.find(b"\n" + id)
-    if start < 0:
-        return None
-    return block.frames[block.frames.index(b"\n\n", start) + 2 :]
-
-
-def _position_before(block: Block, lines: int) -> Position:
-    """The position before the last `lines` lines of `block`, which has more than these."""
-    start = len(block.frames)
-    for _ in range(lines + 1):
-        start = max(0, block.frames.rfind(b"\nid: ", 0, start))
-    id = block.frames[start:].lstrip(b"\n").removeprefix(b"id: ").partition(b"\n")[0]
-    position = Position.parse(id.decode())
-    assert position
-    return position

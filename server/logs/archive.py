@@ -5,15 +5,18 @@ errno EAGAIN while rotations come one after the other, and CannotReadError while
 cannot be read: the caller tries again. A rotated file that cannot be read is passed over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from server.logs.files import File, PackedFile
+from server.logs.files import File, Identity, PackedFile
 from server.logs.generation import Trace
-from server.logs.listing import Entry, Listing, Snapshot
+from server.logs.layout import Layout
+from server.logs.listing import Listing
 from server.logs.position import HEAD, START, Position
+from server.logs.snapshot import Entry, Snapshot
 from server.logs.trouble import CannotReadError
 from server.logs.unpacking import Unpacker
 
@@ -45,14 +48,20 @@ class FoundFile(NamedTuple):
     why: str = ""
     has_copy: bool = False
     """Whether another file holds all of the generation before, or is known to have held it."""
+    copies: tuple[Position, ...] = ()
+    """Where copies of the generation before end, which were made before it had grown to its end."""
 
 
 class Archive:
-    """The files of the log at `path`; of compressed ones up to `max_unpack` bytes are read."""
+    """The files of a log, whose files are laid out like that, or which is at that path.
 
-    def __init__(self, path: Path, max_unpack: int) -> None:
-        self.path = path
-        self._listing = Listing(path)
+    Of compressed ones up to `max_unpack` bytes are read.
+    """
+
+    def __init__(self, where: Path | Layout, max_unpack: int) -> None:
+        self._listing = Listing(where)
+        self.layout = self._listing.layout
+        self.path = self.layout.path
         self._unpacker = Unpacker(max_unpack)
         self._without_pieces: Snapshot | None = None  # the last one that has none
 
@@ -65,7 +74,7 @@ class Archive:
         self._unpacker.stop()
 
     def target(self) -> Path:
-        """The file that the log's path names now, symbolic links followed."""
+        """The live file, symbolic links followed. Raises CannotReadError."""
         return self._listing.target()
 
     def snapshot(self) -> Snapshot:
@@ -74,37 +83,29 @@ class Archive:
         if self._without_pieces is snapshot:
             return snapshot
         log = snapshot.log
-        plain = {
-            entry.seen.mark.rank: entry
-            for entry in snapshot.entries
-            if entry.seen.mark and not entry.is_packed
-        }
+        plain = {entry.path.name: entry for entry in snapshot.entries if not entry.is_packed}
         pieces = [
             entry
             for entry in snapshot.entries
-            if (log and self._is_piece(entry, log))
+            if (log and self.layout.may_copy and self._is_piece(entry, log))
             or (entry.is_packed and self._is_made_of(entry, plain))
         ]
         if not pieces:
             self._without_pieces = snapshot
             return snapshot
         whole = [entry for entry in snapshot.entries if entry not in pieces]
-        return Snapshot(whole, snapshot.latest, frozenset(entry.identity for entry in pieces))
+        left_out = frozenset(entry.identity for entry in pieces)
+        return Snapshot(whole, snapshot.latest, left_out, snapshot.strangers)
 
-    def _is_made_of(
-        self, packed: Entry, plain: "dict[tuple[float, tuple[int, ...]], Entry]"
-    ) -> bool:
+    def _is_made_of(self, packed: Entry, plain: dict[str, Entry]) -> bool:
         """Whether a compressed file is made, or being made, of a plain one that is still there.
 
         Two of one name that hold different lines are two generations: one of them is left over
         from before compression was switched on or off.
         """
         assert packed.seen.mark
-        entry = plain.get(packed.seen.mark.rank)
-        if entry is None or entry.seen.mark is None:
-            return False
-        is_same_name = entry.seen.mark.shape == packed.seen.mark.shape
-        if not is_same_name or not entry.facts.head.startswith(packed.facts.head):
+        entry = plain.get(packed.path.name.removesuffix(packed.seen.mark.packing))
+        if entry is None or not entry.facts.head.startswith(packed.facts.head):
             return False
         if packed.is_recent:
             return True
@@ -280,4 +281,21 @@ def trace_of(file: File, snapshot: Snapshot) -> Trace:
     """
     file.position(file.size)
     place = snapshot.index.get(file.identity, len(snapshot.entries))
-    return Trace(file.identity, snapshot, place, file.read(0, HEAD))
+    copies = frozenset(_copies(file, snapshot))
+    return Trace(file.identity, snapshot, place, file.read(0, HEAD), copies)
+
+
+def _copies(file: File, snapshot: Snapshot) -> Iterator[Identity]:
+    """Which rotated files came while `file` was the log, and hold how that begins."""
+    log = snapshot.log
+    if log is None or log.identity != file.identity or log.seen.since is None:
+        return
+    for entry in snapshot.entries:
+        since = entry.seen.since
+        if entry.is_packed or since is None or since <= log.seen.since:
+            continue
+        with suppress(OSError, CannotReadError):
+            copy = entry.open()
+            end = copy.position(copy.size)
+            if end and end != START and file.holds(end):
+                yield entry.identity

@@ -64,6 +64,8 @@ class Checkpoints:
         has.
         """
         size = file.size
+        if not self._start:
+            return 0
         start = file.read(0, min(size, len(self._start)))
         if not self._start.startswith(start):
             pairs = enumerate(zip(self._start, start, strict=False))

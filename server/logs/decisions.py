@@ -16,7 +16,14 @@ UNFINISHED = 1.0
 
 STALLED = 3.0
 """Seconds that tail may be behind before another one is started. Meanwhile the file is read
-without it: past the system's limit of inotify instances, tail looks once a second only."""
+without it."""
+
+LATE = 0.3
+"""Seconds for which tail is behind when it counts as late. Past the system's limit of inotify
+instances it looks once a second only, and is late with most lines."""
+
+MOST_LATE = 3
+"""How often tail may be late, and never first in between, before that is no accident."""
 
 RESTART = 0.5
 """Least seconds between two starts of tail; meanwhile the file is read without it."""
@@ -103,6 +110,32 @@ def must_stop_tail(tail: TailState, look: Look) -> bool:
     """Whether tail is of no more use: ended, in another file, not wanted, or stuck."""
     is_stuck = tail.behind > STALLED
     return tail.is_running and (tail.has_ended or not look.is_live or is_stuck)
+
+
+class Lateness(NamedTuple):
+    """Whether tail hands over what is appended when that was read without it."""
+
+    is_late: bool = False
+    """Whether it is late now."""
+    times: int = 0
+    """How often it was since it was last first."""
+
+    @property
+    def is_no_accident(self) -> bool:
+        return self.times >= MOST_LATE
+
+
+def next_lateness(before: Lateness, behind: float, was_first: bool) -> Lateness:
+    """How late tail is after a look, as it was `before` that.
+
+    behind: seconds for which it has not handed over what was read without it; 0 if it has.
+    was_first: whether it has just handed over what nobody had read.
+    """
+    if was_first:
+        return Lateness()
+    if behind < LATE:
+        return before._replace(is_late=before.is_late and behind > 0)
+    return before if before.is_late else Lateness(True, before.times + 1)
 
 
 class Found(NamedTuple):

@@ -1,17 +1,19 @@
 """From batches of lines to event frames, in the form that a stream has.
 
 Lines are encoded once for all clients of one form. The text form sends each line as the data
-of an event without a name, its position as its id.
+of an event without a name, its position as its id. The JSON form sends an object with the log's
+name and the line, for streams of several logs and for programs.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import NamedTuple
 from zlib import crc32
 
 from server.logs.lines import LineBatch, carried_up_to
-from server.logs.position import HEAD, anchor
-from server.sse.event import END, control_event
+from server.logs.position import HEAD, Position, anchor
+from server.sse.event import END, told
 
 
 class Frames(NamedTuple):
@@ -25,11 +27,67 @@ Encoder = Callable[[LineBatch], Frames]
 """Makes frames of lines. Each form of a stream has one."""
 
 
-class TextEncoder:
-    """Encodes lines as text, each clipped to `max_line` bytes."""
+class LineEncoder:
+    """Encodes each line by itself, clipped to `max_line` bytes.
+
+    `frame` makes an event of an id and a line without its newline, `id_of` an id of the position
+    where a line ends. `details` are in each event that says something of a line.
+    """
+
+    def __init__(
+        self,
+        max_line: int,
+        frame: Callable[[str, bytes], bytes],
+        id_of: Callable[[Position], str] = str,
+        **details: str,
+    ) -> None:
+        self._max_line = max_line
+        self._frame = frame
+        self._id_of = id_of
+        self._details = details
+
+    def __call__(self, batch: LineBatch) -> Frames:
+        frames = b"".join(frames for _, frames in self.events(batch))
+        return Frames(frames, frames.count(END))
+
+    def events(self, batch: LineBatch) -> Iterator[tuple[Position, bytes]]:
+        """Where each line ends, and its frames: of lines of any kind, with what is said of them."""
+        is_continued = batch.is_continued
+        for position, line in batch.positions():
+            id, said = self._id_of(position), b""
+            if is_continued:
+                is_continued = False
+                begin = {"from": self._id_of(batch.start)}
+                said += self._say("continued", line=id, **begin)
+            is_last = position == batch.end
+            if batch.is_unfinished and is_last and (line or not batch.hole):
+                said += self._say("unfinished", line=id)
+            if batch.hole:
+                said += self._say("hole", line=id, bytes=batch.hole)
+                if not line:
+                    yield position, said
+                    continue  # the file ends with it
+            length = batch.length - batch.hole if batch.is_cut else len(line)
+            yield position, said + self._line(id, line, length - line.endswith(b"\n"))
+
+    def _line(self, id: str, line: bytes, length: int) -> bytes:
+        """The frame of a line that has `length` bytes, and before it that it is clipped."""
+        line = line.removesuffix(b"\n")
+        if length <= self._max_line:
+            return self._frame(id, line.removesuffix(b"\r"))
+        line = _clip(line, self._max_line)
+        clipped = self._say("clipped", line=id, length=length, sent=len(line))
+        return clipped + self._frame(id, line)
+
+    def _say(self, event: str, **details: object) -> bytes:
+        return told(event, {**self._details, **details})
+
+
+class TextEncoder(LineEncoder):
+    """Encodes lines as text, most of them many at a time."""
 
     def __init__(self, max_line: int) -> None:
-        self._max_line = max_line
+        super().__init__(max_line, _text_frame)
 
     def __call__(self, batch: LineBatch) -> Frames:
         lines = batch.lines
@@ -39,35 +97,20 @@ class TextEncoder:
             if b"\r" in lines:  # only before newlines
                 return frames._replace(data=frames.data.replace(b"\r\n", b"\n"))
             return frames
-        careful = b"".join(self._careful(batch))
-        return Frames(careful, careful.count(END))
+        return super().__call__(batch)
 
-    def _careful(self, batch: LineBatch) -> list[bytes]:
-        """The frames of lines of any kind, with what is to be said of them before each."""
-        frames = []
-        is_continued = batch.is_continued
-        for position, line in batch.positions():
-            id = str(position)
-            if is_continued:
-                is_continued = False
-                frames.append(control_event("continued", line=id, **{"from": str(batch.start)}))
-            if batch.is_unfinished and position == batch.end:
-                frames.append(control_event("unfinished", line=id))
-            if batch.hole:
-                frames.append(control_event("hole", line=id, bytes=batch.hole))
-                if not line:
-                    continue  # the file ends with it
-            length = batch.length - batch.hole if batch.is_cut else len(line)
-            frames.append(self._line(id, line, length - line.endswith(b"\n")))
-        return frames
 
-    def _line(self, id: str, line: bytes, length: int) -> bytes:
-        """The frame of a line that has `length` bytes, and before it that it is clipped."""
-        line = line.removesuffix(b"\n")
-        if length <= self._max_line:
-            return _frame(id, line.removesuffix(b"\r"))
-        line = _clip(line, self._max_line)
-        return control_event("clipped", line=id, length=length, sent=len(line)) + _frame(id, line)
+class JsonEncoder(LineEncoder):
+    """Encodes lines as JSON objects with the name of their log."""
+
+    def __init__(self, max_line: int, log: str, id_of: Callable[[Position], str] = str) -> None:
+        start = b'{"log": %b, "line": ' % _json(log)
+
+        def frame(id: str, line: bytes) -> bytes:
+            text = _json(line.decode("utf-8", "replace"))
+            return b"id: %b\ndata: %b%b}\n\n" % (id.encode(), start, text)
+
+        super().__init__(max_line, frame, id_of, log=log)
 
 
 def _encode_plain(batch: LineBatch) -> Frames:
@@ -125,7 +168,15 @@ def _is_plain(lines: bytes) -> bool:
     return True
 
 
-def _frame(id: str, line: bytes) -> bytes:
+def _json(text: str) -> bytes:
+    """A JSON string. Half a surrogate pair, as names of files may have, is escaped."""
+    try:
+        return json.dumps(text, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(text).encode()
+
+
+def _text_frame(id: str, line: bytes) -> bytes:
     text = line.decode("utf-8", "replace").encode()
     # CR ends a line of the stream, so the text around it is sent as fields of their own
     return b"id: %b\ndata: %b\n\n" % (id.encode(), text.replace(b"\r", b"\ndata: "))

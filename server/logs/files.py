@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from server.logs.compression import Pieces, pieces
 from server.logs.lines import lines_before
@@ -27,6 +27,9 @@ Version = tuple[Identity, int, int]
 
 QUIET_WRITER = 10.0
 """Seconds without a write after which a rotated file is finished, though a process has it open."""
+
+SETTLED = 3.0
+"""Seconds after a change of a file in which another one may have the same time."""
 
 MOST_SKIPPED = 4 * 1024 * 1024
 """NUL bytes at the start of a file behind which a line is looked for: a program that does not open
@@ -47,6 +50,19 @@ _FIRST_PIECE = 8 * 1024
 _F_SETSIG = 10  # fcntl(2); Python has no name for it
 
 _log = logging.getLogger(__name__)
+
+
+class State(NamedTuple):
+    """The size of a file, and when it and its inode were changed last, in nanoseconds."""
+
+    size: int
+    modified: int
+    changed: int
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a change since then would have been at another time, however coarse the clock."""
+        return time.time() - self.changed / 1e9 > SETTLED
 
 
 class File:
@@ -106,12 +122,21 @@ class File:
         return bytes(memoryview(buffer)[:size])
 
     def _status(self) -> os.stat_result:
-        with reading(self.path):
+        try:
             return os.fstat(self._descriptor)
+        except OSError:  # to enter a context each time would cost more than the call
+            with reading(self.path):
+                raise
 
     @property
     def size(self) -> int:
         return self._status().st_size
+
+    @property
+    def state(self) -> State:
+        """Its size and times, of which a write changes at least one: see inode(7)."""
+        status = self._status()
+        return State(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     @property
     def age(self) -> float:
@@ -123,15 +148,19 @@ class File:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether it has no name any more. What a compressed file holds never had one."""
+        """Whether it has no name any more, or the compressed file of which this is the content."""
+        if self._packed:
+            return self._packed.is_deleted
         try:
-            return self._status().st_nlink == 0 and not self._packed
+            return self._status().st_nlink == 0
         except CannotReadError:  # ESTALE: another machine has deleted it
             return True
 
     @property
     def last_name(self) -> str | None:
         """The name that a deleted file had last; None if the system does not tell (proc(5))."""
+        if self._packed:
+            return self._packed.last_name
         try:
             path = os.readlink(f"/proc/self/fd/{self._descriptor}")
         except OSError:

@@ -12,8 +12,7 @@ from server.logs.archive import FoundFile, UnpackingNeededError
 from server.logs.files import File
 from server.logs.position import Position
 from server.logs.search import Search
-from server.logs.threads import Threads, run_in
-from server.logs.trouble import CannotReadError
+from server.logs.threads import Threads
 
 MOST_GUESSES = 64
 """Positions that are in no file as they were, and of which traces are looked for at a time."""
@@ -55,7 +54,7 @@ class Finder:
         """The file that holds `position` and is not `but`, None if there is none."""
         find = self._search.find
         try:
-            return await run_in(self._threads.searchers, find, position, but, may_unpack=False)
+            return await self._threads.searchers.run(find, position, but, may_unpack=False)
         except UnpackingNeededError:
             return await self._find_packed(position, but)
 
@@ -65,13 +64,13 @@ class Finder:
             raise TooManyError
         self._guesses += 1
         try:
-            return await run_in(self._threads.guessers, self._search.find_elsewhere, position)
+            return await self._threads.guessers.run(self._search.find_elsewhere, position)
         finally:
             self._guesses -= 1
 
     async def find_copy(self, position: Position) -> FoundFile | None:
         """The copy that was made shortly before `position` was written, None without one."""
-        return await run_in(self._threads.unpackers, self._search.find_copy, position)
+        return await self._threads.unpackers.run(self._search.find_copy, position)
 
     async def _find_packed(self, position: Position, but: File | None) -> FoundFile | None:
         wanted = _Wanted(position, but, asyncio.get_running_loop().create_future())
@@ -98,8 +97,8 @@ class Finder:
     async def _find_one(self, wanted: _Wanted) -> None:
         position, but, found = wanted
         try:
-            result = await run_in(self._threads.unpackers, self._search.find, position, but)
-        except (OSError, CannotReadError) as error:
+            result = await self._threads.unpackers.run(self._search.find, position, but)
+        except Exception as error:  # whoever asked for it is told; the others go on
             if not found.done():
                 found.set_exception(error)
         else:

@@ -2,7 +2,7 @@
 
 from server.logs.checkpoints import KEPT, Checkpoints
 from server.logs.decisions import Look
-from server.logs.files import File
+from server.logs.files import File, State
 from server.logs.generation import Trace
 from server.logs.lines import LineBatch, LineSplitter
 from server.logs.position import CONTEXT, START, Position, Read
@@ -26,6 +26,7 @@ class Followed:
         self.checkpoints = checkpoints
         self._trace = trace
         self._splitter = splitter
+        self._unchanged: State | None = None  # at which nothing that was taken had changed
 
     @classmethod
     def nothing(cls, trace: Trace | None = None) -> "Followed":
@@ -36,11 +37,16 @@ class Followed:
     def from_position(
         cls, file: File, position: Position, trace: Trace, max_line: int
     ) -> "Followed":
-        """Go on at `position` of `file`. It reads the file, and so belongs in a thread."""
+        """Go on at `position` of `file`. It reads the file, and so belongs in a thread.
+
+        Where the file does not hold `position` any more, nothing that it holds now was taken.
+        """
         offset = position.offset
         before = file.read(max(0, offset - CONTEXT), min(offset, CONTEXT))
-        splitter = LineSplitter(position, before, max_line)
-        return cls(file, trace, splitter, Checkpoints.of(file, offset))
+        checkpoints = Checkpoints.of(file, offset)
+        if not file.holds(position):
+            before, checkpoints = b"", Checkpoints(b"")
+        return cls(file, trace, LineSplitter(position, before, max_line), checkpoints)
 
     @property
     def position(self) -> Position:
@@ -60,7 +66,8 @@ class Followed:
     @property
     def trace(self) -> Trace | None:
         """Where the file stood among the others, with as much of its head as has come."""
-        return self._trace and self._trace._replace(head=self.checkpoints.head)
+        head = self.checkpoints.head
+        return self._trace._replace(head=head) if self._trace and head else self._trace
 
     def came_after(self, other: Trace) -> bool:
         """Whether the file came after that of another generation, as far as that is known."""
@@ -74,11 +81,16 @@ class Followed:
 
     def is_unchanged(self, read: Read) -> bool:
         """Whether all that was taken still stands in the file, which `read` reads."""
+        state = self.file.state if self.file else None
+        if state and state == self._unchanged:
+            return True
         last = self.last_bytes
-        return (
+        is_unchanged = (
             Position.at(self.position.offset, read) == self.position
             and read(self.taken - len(last), len(last)) == last
         )
+        self._unchanged = state if is_unchanged and state and state.is_settled else None
+        return is_unchanged
 
     def holds_next(self, data: bytes, read: Read) -> bool:
         """Whether the file says that `data` comes next: it is there, and so is what came before."""
@@ -86,11 +98,13 @@ class Followed:
 
     def take(self, data: bytes) -> list[LineBatch]:
         """Take the bytes that come next; the lines that they complete."""
+        self._unchanged = None
         self.checkpoints.add(data, self.position)
         return self._splitter.feed(data)
 
     def skip(self, length: int) -> list[LineBatch]:
         """Take so many NUL bytes, which come next, without reading them."""
+        self._unchanged = None
         self.checkpoints.add(bytes(min(length, KEPT)), self.position)
         return self._splitter.skip(length)
 

@@ -24,22 +24,19 @@ from server.logs.files import File
 from server.logs.followed import Followed
 from server.logs.generation import Generation, Lines, LogBatch, Place, Trace, transition
 from server.logs.holes import hole_at, position_before
+from server.logs.intake import Intake
 from server.logs.lines import LineBatch
 from server.logs.path import LogPath
 from server.logs.position import START, Read
 from server.logs.succession import Succession
-from server.logs.tailing import Tailing
-from server.logs.threads import Threads, patiently, run_in, say
+from server.logs.sweep import POLL, Sweep
+from server.logs.tailing import Tailing, TailLimit
+from server.logs.threads import Threads
 from server.logs.trouble import SHORT, CannotReadError
 
-POLL = 0.1
-"""Seconds between two looks at the log while nothing comes."""
-
 LOOK = 1.0
-"""Seconds between two looks, while the log is empty, for a file that came and went before it."""
-
-READ_SIZE = 128 * 1024
-"""Bytes that are read at a time where tail does not hand them over."""
+"""Seconds between two looks at the directory for a file that came and went before the log, while
+that is empty or not there: other files may come and go there all the time."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,11 +59,15 @@ class Follower:
         max_line: int,
         threads: Threads,
         finished: Finished,
+        tails: TailLimit | None = None,
+        sweep: Sweep | None = None,
     ) -> None:
         self._archive = archive
         self._succession = Succession(archive)
-        self._path = LogPath(archive.path)
-        self._tailing = Tailing(tail, archive.path)
+        self._path = LogPath(archive.layout)
+        self._tailing = Tailing(tail, archive.layout, tails)
+        self._sweep = sweep or Sweep()
+        self._intake = Intake(self._tailing, self._check, self._sweep)
         self._max_line = max_line
         self._threads = threads
         self._finished = finished
@@ -109,6 +110,11 @@ class Follower:
     def tail_restarts(self) -> int:
         """How often tail had to be replaced."""
         return self._tailing.restarts
+
+    @property
+    def tail_lates(self) -> int:
+        """How often tail was late, and the log was read without it."""
+        return self._tailing.lates
 
     @property
     def quiet(self) -> float:
@@ -160,24 +166,20 @@ class Follower:
         A batch is certain when the bytes that tail handed over stand in the file where they
         should, and what stood before them still does.
         """
-        while True:
-            if self.file is None:
-                await self._wait_for_file()
-            assert self.file is not None
-            if await self._read_to_end(self.file, publish):
-                if not self.file.damage:  # else its last line is cut
-                    await self._publish(publish, self._followed.take_rest(is_unfinished=False))
-                await self._go_on(self.file, publish)
-            else:
-                await self._recover(self.file, publish)
-
-    async def _wait_for_file(self) -> None:
-        """The first file of a log that did not exist."""
-        while (found := await self._following(None)) is None:
-            self._path.is_readable()
-            self._pulse()
-            await asyncio.sleep(POLL)
-        await self._begin(found)
+        self._sweep.followers += 1
+        try:
+            while True:
+                if self.file is None:
+                    await self._begin(await self._next_file(None))
+                assert self.file is not None
+                if await self._read_to_end(self.file, publish):
+                    if not self.file.damage:  # else its last line is cut
+                        await self._publish(publish, self._followed.take_rest(is_unfinished=False))
+                    await self._go_on(self.file, publish)
+                else:
+                    await self._recover(self.file, publish)
+        finally:
+            self._sweep.followers -= 1
 
     async def _read_to_end(self, file: File, publish: Publish) -> bool:
         """Read on until the generation is finished (True) or is not what it was (False).
@@ -193,7 +195,7 @@ class Follower:
                     file.damage = str(error)
                     return True
                 self._path.problem = f"cannot be read: {error.why}"
-                say(str(error))
+                self._threads.say(str(error))
                 await asyncio.sleep(SHORT)
 
     async def _read_on(self, file: File, publish: Publish) -> bool:
@@ -204,7 +206,7 @@ class Follower:
                 is_live = self._path.names(file)
                 file.was_live |= is_live
                 tailing.start(self._followed.look(is_live, True, self.quiet), self.taken)
-                data = await self._next_data(file, is_live)
+                data = await self._intake.next(file, self.taken, is_live)
                 is_due = is_live and time.monotonic() - looked > LOOK
                 if not self._followed.taken and (data or is_due):
                     looked = time.monotonic()
@@ -235,22 +237,6 @@ class Follower:
                     await asyncio.sleep(POLL)
         finally:
             await tailing.stop()
-
-    async def _next_data(self, file: File, is_live: bool) -> bytes | None:
-        """The next bytes, none after a while, None if tail has ended.
-
-        What tail has not handed over by then is read from the file without it.
-        """
-        tailing = self._tailing
-        if is_live and tailing.is_running:
-            data = await tailing.read(self.taken, POLL)
-            if data is None or data:
-                return data
-        taken = self.taken
-        found = await self._check(file, lambda read: read(taken, READ_SIZE))
-        if not found and not tailing.is_running and self._path.names(file):
-            await asyncio.sleep(POLL)
-        return found
 
     async def _take(self, file: File, data: bytes, publish: Publish) -> bool:
         """Publish the lines that `data` completes, unless the file says otherwise."""
@@ -290,9 +276,24 @@ class Follower:
         return True
 
     async def _has_missed(self, file: File) -> bool:
-        """Whether a file came and was rotated away before anything was taken of this one."""
+        """Whether a file came and was rotated away before anything was taken of this one.
+
+        Of one that has no name any more that cannot be told, unless that is a copy of what it held
+        before it was truncated; what it holds is not lost yet.
+        """
         found = await self._following(None)
-        return found is not None and found.file.identity != file.identity
+        if found is None or found.file.identity == file.identity:
+            return False
+        is_deleted = file.is_deleted  # by now: it may go during the look
+        return not is_deleted or await self._call_once(self._is_copy_of_before, file, found.file)
+
+    def _is_copy_of_before(self, file: File, other: File) -> bool:
+        """Whether another file begins as the one being read did when that was found, and that does
+        not any more.
+        """
+        head = self._followed.trace.head if self._followed.trace else b""
+        begins = [one.read(0, len(head)) == head for one in (file, other)]
+        return bool(head) and begins == [False, True]
 
     # --- from one generation to the next --------------------------------------------
 
@@ -304,6 +305,9 @@ class Follower:
             await self._go_on(None, publish)
             return
         is_same = found.file.identity == file.identity
+        is_unread = position == START and file.is_deleted
+        if is_unread and not await self._call(self._is_copy_of_before, file, found.file):
+            return  # it went meanwhile: what it holds comes first
         if is_same and position == START:
             await self._begin(found)
             return
@@ -321,34 +325,49 @@ class Follower:
             await self._begin(found)
         elif decision is Recovery.AT_EQUAL:
             end = await self._call(file.position, equal)
-            await self._change_to(found._replace(start=end or START), None, publish)
+            found = found._replace(start=end or START)
+            await self._change_to(found, None, publish, is_cut_back=True)
         else:
             await self._change_to(found, None, publish)
 
     async def _go_on(self, file: File | None, publish: Publish) -> None:
         """Begin the generation after this one, which `file` holds if it is still there."""
-        while (found := await self._following(file)) is None:
+        await self._change_to(await self._next_file(file), file, publish)
+
+    async def _next_file(self, file: File | None) -> FoundFile:
+        """The file that follows the one being read, once there is one.
+
+        The log itself is noticed at the next look at its path.
+        """
+        looked = -float("inf")
+        while True:
+            if self._path.is_readable() or time.monotonic() - looked > LOOK:
+                looked = time.monotonic()
+                found = await self._following(file)
+                if found:
+                    return found
             self._pulse()
             await asyncio.sleep(POLL)
-        await self._change_to(found, file, publish)
 
     async def _following(self, file: File | None) -> FoundFile | None:
         followed = self._followed
         following = self._succession.following
         end, context = followed.position, followed.last_bytes
-        return await self._call(following, file, end, followed.trace, context)
+        return await self._call(following, file, end, followed.trace, context, followed.checkpoints)
 
-    async def _change_to(self, found: FoundFile, file: File | None, publish: Publish) -> None:
+    async def _change_to(
+        self, found: FoundFile, file: File | None, publish: Publish, *, is_cut_back: bool = False
+    ) -> None:
         """Finish this generation and begin the one that was found."""
         finished, end = self.end
         is_truncated = self.follows(found.file)
         self.truncations += is_truncated
         self.rotations += not is_truncated
-        finished.end, finished.trace = end, self._followed.trace
+        finished.end, finished.trace, finished.copies = end, self._followed.trace, found.copies
         if self.file:
             finished.damage = self.file.damage
             self._finished(finished, self.file, file is not None)
-        following = Generation(finished.number + 1)
+        following = finished.cut_back() if is_cut_back else Generation(finished.number + 1)
         await self._begin(found)
         self._generation = following
         name = "truncated" if is_truncated else "rotated"
@@ -367,7 +386,7 @@ class Follower:
             return await self._call_once(look, file.read)
 
     async def _call(self, function: Callable[..., _Result], *args: object) -> _Result:
-        return await patiently(self._call_once, function, *args)
+        return await self._threads.patiently(self._call_once, function, *args)
 
     async def _call_once(self, function: Callable[..., _Result], *args: object) -> _Result:
-        return await run_in(self._threads.follower, function, *args)
+        return await self._threads.follower.run(function, *args)

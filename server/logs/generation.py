@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 from server.logs.files import Identity
 from server.logs.lines import LineBatch
-from server.logs.listing import Entry, Snapshot
 from server.logs.position import START, Position
+from server.logs.snapshot import Entry, Snapshot
+
+MOST_CUTS = 16
+"""Generations before one, in a file that was cut back again and again, that are remembered."""
 
 
 class Trace(NamedTuple):
@@ -21,6 +24,8 @@ class Trace(NamedTuple):
     """The files before this one in the snapshot came before the generation."""
     head: bytes
     """The first HEAD bytes of the generation."""
+    copies: frozenset[Identity] = frozenset()
+    """Files that had been made of it by then, though it goes on."""
 
     def is_older(self, entry: Entry) -> bool:
         """Whether a file came before the generation, perhaps before it was compressed.
@@ -30,7 +35,7 @@ class Trace(NamedTuple):
         """
         place = self.snapshot.place_of(entry)
         if place is not None:
-            return place < self.place
+            return place < self.place and entry.identity not in self.copies
         since, own = entry.seen.since, self.entry.seen.since if self.entry else None
         was_log = self.place >= len(self.snapshot.entries) - 1
         if not was_log or since is None or since == own:
@@ -43,6 +48,22 @@ class Trace(NamedTuple):
         """Its file as it was seen, None if it had no name."""
         entries = self.snapshot.entries
         return entries[self.place] if self.place < len(entries) else None
+
+    def is_gone_from(self, snapshot: Snapshot) -> bool:
+        """Whether its file was there, and is not any more. The file must have been kept open.
+
+        Else the system may have given its number to another one.
+        """
+        return self.entry is not None and self.identity not in snapshot.index
+
+    def came_next(self, other: "Trace", end: Position) -> bool:
+        """Whether the file of the generation stood right after that of another one, and is none
+        that goes on after all that the other one holds, as far as their beginnings tell.
+        """
+        before = [entry for entry in self.snapshot.entries[: self.place] if entry.facts.text]
+        if not before or before[-1].facts.head != other.head or self.head.startswith(other.head):
+            return False
+        return before[-1].is_packed or before[-1].seen.size == end.offset
 
     def is_followed_by(self, entry: Entry) -> bool:
         """Whether a file is the one that came after the generation when that was seen.
@@ -71,6 +92,35 @@ class Generation:
         """What tells its file, and copies of it, from others."""
         self.damage = ""
         """Why lines at its end are missing in its file; empty if none are known to be."""
+        self.cut_from: Generation | None = None
+        """The one before it, if its file was cut back: what is left of that stands before it."""
+        self.copies: tuple[Position, ...] = ()
+        """Where copies of it end that were made before it had grown to its `end`."""
+
+    def cut_back(self) -> "Generation":
+        """The generation that goes on in its file after that was cut back.
+
+        It knows no more than MOST_CUTS before it: each of them takes memory.
+        """
+        following = Generation(self.number + 1)
+        following.cut_from = oldest = self
+        for _ in range(MOST_CUTS - 1):
+            oldest = oldest.cut_from or oldest
+        oldest.cut_from = None
+        return following
+
+    def at(self, position: Position) -> "Place":
+        """The place of a position in its file.
+
+        In a file that was cut back, what stands up to there is of the one before it, of which the
+        lines after that are gone.
+        """
+        generation = self
+        while (before := generation.cut_from) and before.next:
+            if position.offset > before.next.end.position.offset:
+                break
+            generation = before
+        return Place(generation, position)
 
 
 class Place(NamedTuple):
@@ -127,12 +177,14 @@ def transition(finished: Generation, following: Place, name: str, why: str = "")
 
     With `why`, or where the end of the finished one is damaged, it is a gap: it cannot be told
     that nothing stood in between. A client that comes back after that, and before the first line,
-    is told of the gap again rather than sent all that there is.
+    is told of the gap again rather than sent all that there is. Where the following one goes on
+    within its file, what stands before that is not the finished one's end.
     """
     assert finished.end is not None
     start = Place(finished, finished.end)
     why = "; ".join(filter(None, (finished.damage, why)))
-    if not why or following.generation.preceding is None:
+    is_at_start = following.position == START
+    if is_at_start and (not why or following.generation.preceding is None):
         following.generation.preceding = start.id
     details = gap(start.id, following, why) if why else {"from": start.id}
     finished.next = Change(start, following, "gap" if why else name, details)

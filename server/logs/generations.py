@@ -2,12 +2,15 @@
 
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from typing import NamedTuple
+from zlib import crc32
 
 from server.logs.files import File, Identity
 from server.logs.generation import Generation, Trace
 from server.logs.position import START, Position
 from server.logs.succession import is_copy
+from server.logs.trouble import CannotReadError
 
 IDLE = 60.0
 """Seconds that an older file stays open after it was last read."""
@@ -35,6 +38,8 @@ class Generations:
         self._known: OrderedDict[tuple[Identity, Position], Generation] = OrderedDict()
         self._followed: dict[Position, list[Generation]] = {}  # by where they end
         self._open: OrderedDict[Generation, tuple[File, float]] = OrderedDict()
+        self.first: Generation | None = None
+        """The one that was followed first, once it is finished."""
 
     def ending_at(self, position: Position) -> Generation | None:
         """The generation that ends there, whether its file is still there or not."""
@@ -43,6 +48,25 @@ class Generations:
             return followed[-1]
         read_back = (one for (_, end), one in self._known.items() if end == position)
         return next(read_back, None)
+
+    def open_at(self, position: Position) -> Generation | None:
+        """One that is still open, and whose file holds a position though it has no name any more.
+
+        It belongs in a thread.
+        """
+        for generation, (file, _) in list(self._open.items()):
+            with suppress(CannotReadError):
+                if file.is_deleted and file.holds(position):
+                    return generation
+        return None
+
+    def cut_back_before(self, position: Position) -> Generation | None:
+        """The youngest generation whose end was cut off so that nothing stands at `position` now.
+
+        What is left of its file is no copy that was made earlier.
+        """
+        followed = (one for one in reversed(self._known.values()) if one.number >= 0)
+        return next((one for one in followed if _was_cut_back(one, position)), None)
 
     def was_followed(self, file: File) -> bool:
         """Whether a generation that `file` holds was followed to its end.
@@ -57,6 +81,8 @@ class Generations:
     def remember(self, generation: Generation, file: File) -> None:
         """Note that `file` held a generation when it was finished."""
         assert generation.end is not None
+        if generation.number == 0:
+            self.first = generation
         self._known[file.identity, generation.end] = generation
         followed = self._followed.setdefault(generation.end, [])
         if generation.number >= 0 and generation not in followed:
@@ -79,7 +105,10 @@ class Generations:
             if generation.next
             and generation.next.name == "truncated"
             and generation.end
-            and is_copy(file, trace.entry, generation.end, generation.trace)
+            and (
+                end in generation.copies
+                or is_copy(file, trace.entry, generation.end, generation.trace)
+            )
         ]
         return Held(file, end, trace, copied_from)
 
@@ -128,6 +157,14 @@ class Generations:
             if time.monotonic() - used < IDLE:
                 break
             del self._open[generation]
+
+
+def _was_cut_back(generation: Generation, position: Position) -> bool:
+    if not (generation.next and generation.end and generation.trace):
+        return False
+    kept, head = generation.next.end.position, generation.trace.head
+    is_within = 0 < kept.offset < position.offset <= generation.end.offset
+    return is_within and all(crc32(head[: one.offset]) == one.head for one in (kept, position))
 
 
 def _begins(file: File, generation: Generation) -> bool:

@@ -11,7 +11,7 @@ from server.logs.lines import LineBatch, LineSplitter, first_lines
 from server.logs.places import Places
 from server.logs.position import CONTEXT, START, Position, Read
 from server.logs.succession import Succession, context_of
-from server.logs.threads import Threads, patiently, run_in
+from server.logs.threads import Threads
 from server.logs.trouble import CannotReadError
 
 PIECE = 128 * 1024
@@ -47,7 +47,7 @@ class History:
         Where the generation is no longer on disk, that is a gap, and the place after it the
         start of the next generation. At the live end this waits for ever.
         """
-        return await patiently(self._read, place)
+        return await self._threads.patiently(self._read, place)
 
     async def _read(self, place: Place) -> LogBatch:
         generation, position = place
@@ -69,7 +69,7 @@ class History:
                     return Lines(place, batch, after)
                 self._generations.drop(generation)
             found = await self._finder.find(end, file)
-            found = found or await self._finder.find_copy(end)
+            found = found or await self._find_copy(generation, end)
             held = found.file if found else None
             if (
                 held is None
@@ -83,21 +83,40 @@ class History:
             if not self._follower.follows(held):
                 self._generations.keep(generation, held)
 
+    async def _find_copy(self, generation: Generation, end: Position) -> FoundFile | None:
+        """A copy that was made before the generation had grown to its `end`."""
+        for copied in generation.copies:
+            if found := await self._finder.find(copied):
+                return found
+        return await self._finder.find_copy(end)
+
     async def _kept(self, place: Place, next_place: Place) -> LogBatch | None:
         """Lines after `place` that are left of a generation that was cut back, None if none are.
 
-        They stand before `next_place`, the start of the next one, in its file.
+        They stand before `next_place`, the start of the next one, in its file, or in that of a
+        later one if that was cut back, too.
         """
         following, start = next_place
-        if start.offset <= place.position.offset:
-            return None
-        is_followed = following is self._follower.end.generation
-        file = self._follower.file if is_followed else self._generations.file_of(following)
-        if file is None and following.end is not None:
-            found = await self._finder.find(following.end)
-            file = found.file if found else None
+        file: File | None = None
+        while file is None and start.offset > place.position.offset:
+            file = await self._file_of(following)
+            if file is None:
+                if following.next is None:
+                    return None
+                following, after = following.next.end
+                start = min(start, after)
         batch = await self._lines(file, place, start) if file else None
         return Lines(place, batch, Place(place.generation, batch.end)) if batch else None
+
+    async def _file_of(self, generation: Generation) -> File | None:
+        """The file that holds a generation, None if there is none."""
+        if generation is self._follower.end.generation:
+            return self._follower.file
+        file = self._generations.file_of(generation)
+        if file is None and generation.end is not None:
+            found = await self._finder.find(generation.end)
+            file = found.file if found else None
+        return file
 
     async def _lines(self, file: File, place: Place, end: Position) -> LineBatch | None:
         """Lines after `place`, None if the file does not hold them."""
@@ -118,7 +137,7 @@ class History:
         try:
             return read_lines(file.read_now, 1)
         except BlockingIOError:
-            return await run_in(self._threads.readers, read_lines, file.read, 0)
+            return await self._threads.readers.run(read_lines, file.read, 0)
 
     def _split(
         self, file: File, read: Read, position: Position, stop: int, is_open: bool, most: int
@@ -130,9 +149,8 @@ class History:
         """
         before = read(max(0, position.offset - CONTEXT), min(position.offset, CONTEXT))
         splitter = LineSplitter(position, before, self._max_line)
-        batches: list[LineBatch] = []
         pieces = 0
-        while not batches and splitter.taken < stop:
+        while splitter.taken < stop:
             if most and pieces == most:
                 raise BlockingIOError
             pieces += 1
@@ -140,23 +158,25 @@ class History:
             data = read(splitter.taken, length)
             if not data:
                 return None
-            batches = splitter.feed(first_lines(data))
+            batch = next(splitter.batches(first_lines(data)), None)
+            if batch:
+                return batch
             if not data.strip(b"\0"):
-                batches += splitter.skip(hole_at(file, splitter.taken, stop))
-        if not batches:  # all up to there was shown, so nothing is held back
-            batches = [rest._replace(is_unfinished=is_open) for rest in splitter.finish()]
-        return batches[0] if batches else None
+                splitter.skip(hole_at(file, splitter.taken, stop))  # which ends no line
+        rest = splitter.finish()  # all up to there was shown, so nothing is held back
+        return rest[0]._replace(is_unfinished=is_open) if rest else None
 
     async def _next(self, generation: Generation) -> Change:
         """The step from the end of a finished generation to the next one."""
         while generation.next is None:
             end = generation.end
             if end is not None:
+                followed = self._follower.end.generation
                 file = self._generations.file_of(generation)
-                found = await run_in(
-                    self._threads.searchers, self._following, file, end, generation
-                )
+                found = await self._threads.searchers.run(self._following, file, end, generation)
                 following = await self._place_after(generation, found)
+                if self._follower.end.generation is not followed:
+                    continue  # the file that was found may hold another generation by now
                 if generation.next is None and following:
                     transition(generation, following, "rotated", found.why if found else "")
             if generation.next is None:
@@ -175,15 +195,29 @@ class History:
         if follower.file is None or not await follower.is_current():
             return None
         is_older = generation.trace is not None and follower.came_after(generation.trace)
+        if self._is_first_after(generation, found):
+            assert self._generations.first
+            return Place(self._generations.first, START)
         if found and follower.follows(found.file):
             if found.start == START and not follower.taken and not is_older:
                 return None
-            return Place(follower.end.generation, found.start)
+            return follower.end.generation.at(found.start)
         if found and not await self._places.is_ahead(found.file):
-            return Place(await self._places.adopt(found), found.start)
+            return (await self._places.adopt(found)).at(found.start)
         if follower.file.is_deleted and is_older:
             return Place(follower.end.generation, START)
         return None
+
+    def _is_first_after(self, generation: Generation, found: FoundFile | None) -> bool:
+        """Whether the first generation that was followed comes between one that was read back and
+        the file that was found: it may have been destroyed since.
+        """
+        first, entry = self._generations.first, found.trace.entry if found else None
+        if not (first and first.trace and generation.number < 0 and generation.trace):
+            return False
+        assert generation.end
+        comes_next = first.trace.came_next(generation.trace, generation.end)
+        return comes_next and not (entry and first.trace.is_older(entry))
 
     async def _gap(self, place: Place, next_place: Place, why: str) -> Change:
         """The gap from `place`, after which nothing can be read, to the next generation."""

@@ -6,7 +6,7 @@ the direction in which they count only break ties.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 
@@ -21,8 +21,14 @@ PLAIN_TICK = 20_000_000
 """The same of files that are not compressed, of which one is written to after the other."""
 
 
-def in_order(files: Sequence[Observed]) -> list[Observed]:
-    """The files that belong to the log, oldest first, the log itself last."""
+def in_order(
+    files: Sequence[Observed], directions: Mapping[str, bool] | None = None
+) -> list[Observed]:
+    """The files that belong to the log, oldest first, the log itself last.
+
+    directions: for shapes of names, whether their numbers rise with time, as earlier files of the
+        log have shown; it tells the order where nothing else does.
+    """
     belonging = members(files)
     chains: dict[tuple[str, str], Chain] = defaultdict(list)
     for file in sorted(belonging, key=lambda file: file.name):
@@ -32,48 +38,15 @@ def in_order(files: Sequence[Observed]) -> list[Observed]:
     for (shape, _), chain in sorted(chains.items()):
         by_shape[shape].append(chain)
     log = next((file for file in belonging if file.mark is None), None)
-    merged = [_order_shape(of_shape, log) for of_shape in by_shape.values()]
+    merged = [
+        _order_shape(of_shape, log, (directions or {}).get(shape))
+        for shape, of_shape in by_shape.items()
+    ]
     nothing: Chain = []
     rotated = reduce(_merge_by_time, merged, nothing)
     rotated = _insert_by_name(rotated, [file for file in belonging if file.mark and file.is_blank])
     empty = [file for file in belonging if file.mark and file.is_empty]
     return _insert(rotated, empty) + [file for file in belonging if file.mark is None]
-
-
-def as_seen(files: Sequence[Observed]) -> list[Observed]:
-    """The same files, none of them before one that was seen earlier; the log itself stays the last.
-
-    Where the times of the first lines of all of them are known, these have told the order.
-    """
-    rotated = [file for file in files if file.mark]
-    filled = [file for file in rotated if not file.is_empty and not file.is_blank]
-    if all(file.first is not None for file in filled):
-        return list(files)
-    keys: dict[tuple[int, int], int] = {}
-    latest = 0
-    for file in rotated:
-        latest = file.since if file.since is not None else latest
-        keys[file.identity] = latest
-    rotated.sort(key=lambda file: keys[file.identity])
-    return rotated + [file for file in files if not file.mark]
-
-
-def as_watched(files: Sequence[Observed]) -> list[Observed]:
-    """The same files, those that were watched in the order in which they were.
-
-    The log itself stays the last.
-    """
-    places = [place for place, file in enumerate(files) if file.is_proven and file.mark]
-    watched = sorted((files[place] for place in places), key=_watched)
-    result = list(files)
-    for place, file in zip(places, watched, strict=True):
-        result[place] = file
-    return result
-
-
-def _rank(file: Observed) -> tuple[float, tuple[int, ...]]:
-    assert file.mark
-    return file.mark.rank
 
 
 def compare(one: Observed, other: Observed) -> int:
@@ -101,21 +74,21 @@ def compare(one: Observed, other: Observed) -> int:
     return 0
 
 
-def _order_shape(chains: list[Chain], log: Observed | None) -> Chain:
+def _order_shape(chains: list[Chain], log: Observed | None, rises: bool | None) -> Chain:
     """All files of one shape, oldest first.
 
     Where each name is there once, in whatever packing, the names tell the order, but for the
     direction in which they count. A name that is there twice, plain and compressed, is left
     over from before the packing was changed: then each packing has an order of its own.
     """
-    names = Counter(_rank(file) for chain in chains for file in chain)
+    names = Counter(file.rank for chain in chains for file in chain)
     if max(names.values()) == 1:
-        return _order_chain([file for chain in chains for file in chain], log)
-    ordered = [_order_chain(chain, log) for chain in chains]
+        return _order_chain([file for chain in chains for file in chain], log, rises)
+    ordered = [_order_chain(chain, log, rises) for chain in chains]
     return reduce(_merge_by_time, ordered)
 
 
-def _order_chain(chain: Chain, log: Observed | None) -> Chain:
+def _order_chain(chain: Chain, log: Observed | None, rises: bool | None) -> Chain:
     """Files whose names differ, oldest first.
 
     Those that were there before others were seen have an order of their own: they may be left over
@@ -124,26 +97,31 @@ def _order_chain(chain: Chain, log: Observed | None) -> Chain:
     since = min((file.since for file in chain if file.since is not None), default=None)
     left = [file for file in chain if file.since in (None, since)]
     if len(left) == len(chain) or all(file.first is not None for file in chain):
-        return _order_names(chain, log)
-    return _order_names(left, log) + _order_names([f for f in chain if f not in left], log)
+        return _order_names(chain, log, rises)
+    others = [file for file in chain if file not in left]
+    return _order_names(left, log, rises) + _order_names(others, log, rises)
 
 
-def _order_names(chain: Chain, log: Observed | None) -> Chain:
+def _order_names(chain: Chain, log: Observed | None, rises: bool | None) -> Chain:
     """The files in the order of their times, or else of their names.
 
     Dates rise with time. A number beside a date does, too, as log4j counts. A number alone counts
-    up to the oldest, as logrotate does, unless the times say otherwise. Where names in neither
-    direction agree with the times, the times decide; but not where a file is younger than the log
-    itself: then the clock was set back, and names that agree with most of the times decide.
+    up to the oldest, as logrotate does, unless earlier files or the times say otherwise. Where
+    names in neither direction agree with the times, the times decide; but not where a file is
+    younger than the log itself: then the clock was set back, and names that agree with most of
+    the times decide.
     """
-    dated = any(file.mark and file.mark.date is not None for file in chain)
-    rising = sorted(chain, key=_rank)
-    falling = sorted(chain, key=lambda file: (_rank(file)[0], [-n for n in _rank(file)[1]]))
-    first, second = (rising, falling) if dated else (falling, rising)
+    dated = any(_is_dated(file) for file in chain)
+    rising = sorted(chain, key=lambda file: file.rank)
+    falling = sorted(chain, key=lambda file: (file.rank[0], [-n for n in file.rank[1]]))
+    first, second = (rising, falling) if dated or rises else (falling, rising)
     wrong, known = _contradictions(first)
-    if wrong * 2 > known:
-        wrong, first = min((wrong, first), (_contradictions(second)[0], second), key=_by_count)
-    if wrong and (by_time := _by_trusted_times(chain, log)):
+    if not known and _is_backwards(first):
+        first = second
+    elif wrong * 2 >= known:
+        first = min((first, second), key=_doubts)
+        wrong, known = _contradictions(first)
+    if wrong and (by_time := _by_trusted_times(first, log)):
         return by_time
     if wrong * 3 > known:
         return sorted(chain, key=_time_key)
@@ -151,31 +129,47 @@ def _order_names(chain: Chain, log: Observed | None) -> Chain:
 
 
 def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
-    """The files by their times, None where these are not known well or cannot be right."""
+    """The files by their times, None where these are not known well or cannot be right.
+
+    Compressed files that were last written to, or compressed, at about the same time stay in the
+    order of `chain` where their times contradict it: a program that compresses several need not
+    keep these.
+    """
     firsts = [file.first for file in chain if file.first is not None]
     if len(firsts) == len(chain):
         is_right = log is None or log.first is None or max(firsts) <= log.first + SLACK
         return sorted(chain, key=_first) if is_right else None
-    if log is None or (any(file.is_packed for file in chain) and not _are_apart(chain)):
+    if log is None or max(file.modified for file in chain) > log.modified:
         return None
-    is_known = max(file.modified for file in chain) <= log.modified
-    return sorted(chain, key=_modified) if is_known else None
+    return [file for moment in _moments(chain) for file in moment]
 
 
-def _are_apart(chain: Chain) -> bool:
-    """Whether each compressed file was last written to, or compressed, at a time of its own.
+def _moments(chain: Chain) -> list[Chain]:
+    """The files, those together that were written to at times that say little of their order."""
+    moments: list[Chain] = []
+    before: Observed | None = None
+    for file in sorted(chain, key=_modified):
+        tick = TICK if file.is_packed or (before and before.is_packed) else 0
+        if before is None or file.modified - before.modified > tick:
+            moments.append([])
+        moments[-1].append(file)
+        before = file
+    return [_by_name_if_contradicted(moment, chain) for moment in moments]
 
-    Files that are compressed together by a program that does not keep their times are not.
+
+def _by_name_if_contradicted(moment: Chain, chain: Chain) -> Chain:
+    """Files by their times, or as in `chain` if numbers that follow each other say otherwise, but
+    not where all say the opposite.
     """
-    return all(
-        later.modified - earlier.modified > TICK
-        for earlier, later in pairwise(sorted(chain, key=_modified))
-        if earlier.is_packed or later.is_packed
+    named = [file for file in chain if file in moment]
+    if _is_backwards(named):
+        return moment
+    is_contradicted = any(
+        one.modified > other.modified
+        for one, other in pairwise(named)
+        if _are_consecutive(one, other)
     )
-
-
-def _watched(file: Observed) -> int:
-    return file.watched or 0
+    return named if is_contradicted else moment
 
 
 def _first(file: Observed) -> float:
@@ -186,14 +180,48 @@ def _modified(file: Observed) -> int:
     return file.modified
 
 
-def _by_count(way: tuple[int, Chain]) -> int:
-    return way[0]
+def _changed(file: Observed) -> int:
+    return file.changed
 
 
 def _contradictions(chain: Chain) -> tuple[int, int]:
     """How many neighbours stand in the wrong order by their times, and how many have times."""
     results = [compare(one, other) for one, other in pairwise(chain)]
     return results.count(1), len(results) - results.count(0)
+
+
+def _is_backwards(chain: Chain) -> bool:
+    """Whether the times of writing, though about the same, are all in the opposite order.
+
+    Two files may have such times by chance, and the more there are, the less; but not if what has
+    compressed them has kept these times.
+    """
+    times = [file.modified for file in chain]
+    least = 2 if all(map(_has_kept_time, chain)) else 3
+    return len(set(times)) >= least and times == sorted(times, reverse=True)
+
+
+def _has_kept_time(file: Observed) -> bool:
+    """Whether its time of writing was set, as gzip(1) does, or it was renamed since.
+
+    To write to a file changes both of its times to the same one (inode(7)).
+    """
+    return file.changed != file.modified
+
+
+def _doubts(chain: Chain) -> tuple[int, int]:
+    """How many neighbours stand in the wrong order, and of these, how many have numbers that follow
+    each other: those were given in one way, others may have been given in two.
+    """
+    wrong = [pair for pair in pairwise(chain) if compare(*pair) == 1]
+    return len(wrong), sum(_are_consecutive(*pair) for pair in wrong)
+
+
+def _are_consecutive(one: Observed, other: Observed) -> bool:
+    (date, numbers), (other_date, other_numbers) = one.rank, other.rank
+    if date != other_date or not numbers or len(numbers) != len(other_numbers):
+        return False
+    return numbers[:-1] == other_numbers[:-1] and abs(numbers[-1] - other_numbers[-1]) == 1
 
 
 def _time_key(file: Observed) -> tuple[float, float, str]:
@@ -210,7 +238,7 @@ def _merge_by_time(one: Chain, other: Chain) -> Chain:
 
     def order(left: Observed, right: Observed) -> int:
         first, second = firsts[left.identity], firsts[right.identity]
-        are_watched = left.is_proven and right.is_proven
+        are_watched = left.is_watched and right.is_watched
         if not are_watched and first is not None and second is not None and first != second:
             return -1 if first < second else 1
         return compare(left, right) or _compare_times(left, right)
@@ -242,12 +270,13 @@ def _compare_times(one: Observed, other: Observed) -> int:
 def _insert(chain: Chain, empty: Chain) -> Chain:
     """All files: each that holds nothing stands before the first that was surely written to later.
 
-    Of a compressed file that is not known.
+    What is written to it by a writer that was not told of its rotation comes after what was written
+    before it was renamed. Of a compressed file it is not known when it was written to.
     """
     merged: Chain = []
-    left = sorted(empty, key=_modified, reverse=True)
+    left = sorted(empty, key=_changed, reverse=True)
     for file in chain:
-        while left and not file.is_packed and left[-1].modified < file.modified:
+        while left and not file.is_packed and left[-1].changed < file.modified:
             merged.append(left.pop())
         merged.append(file)
     return merged + left[::-1]
@@ -257,20 +286,16 @@ def _insert_by_name(chain: Chain, blank: Chain) -> Chain:
     """All files: each of which nothing is known stands where its name does among those like it."""
     merged = list(chain)
     for one in sorted(blank, key=_modified):
-        alike = [file for file in merged if _shape(file) == _shape(one)]
+        alike = [file for file in merged if file.shape == one.shape]
         if not alike:
             merged = _insert(merged, [one])
             continue
-        rises = [_rank(earlier) < _rank(later) for earlier, later in pairwise(alike)]
+        rises = [earlier.rank < later.rank for earlier, later in pairwise(alike)]
         is_rising = sum(rises) * 2 > len(rises) if rises else _is_dated(one)
-        before = [file for file in alike if (_rank(file) < _rank(one)) == is_rising]
+        before = [file for file in alike if (file.rank < one.rank) == is_rising]
         place = merged.index(before[-1]) + 1 if before else merged.index(alike[0])
         merged.insert(place, one)
     return merged
-
-
-def _shape(file: Observed) -> str:
-    return file.mark.shape if file.mark else ""
 
 
 def _is_dated(file: Observed) -> bool:

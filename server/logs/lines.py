@@ -117,23 +117,31 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> list[LineBatch]:
         """Take in the bytes that follow; return the batches of all lines that they complete."""
-        batches: list[LineBatch] = []
-        if self._unfinished and not self._unfinished.strip(b"\0"):
-            data = bytes(self._unfinished) + data  # perhaps a hole, of which more has come
+        return list(self.batches(data))
+
+    def batches(self, data: bytes) -> Iterator[LineBatch]:
+        """The same one by one, so that who wants only the first need not wait for all.
+
+        The bytes count as taken in when there are no more batches.
+        """
+        if self._may_be_hole:
+            data = bytes(self._unfinished) + data
             self.taken -= len(self._unfinished)
             self._unfinished.clear()
-        while data:
+        at = 0
+        while at < len(data):
             if self._long:
-                data = self._feed_long(self._long, data, batches)
+                end = data.find(b"\n", at) + 1
+                yield from self._feed_long(self._long, data[at : end or len(data)])
+                at = end or len(data)
                 continue
-            hole = self._hole_in(data)
-            if hole != 0:
-                self._feed_lines(data[:hole], batches)
+            hole = self._hole_in(data, at)
+            if hole != at:
+                yield from self._feed_lines(data[at:hole])
             if hole is None:
                 break
             self._long = _LongLine(self._before, self.position.head)
-            data = data[hole:]
-        return batches
+            at = hole
 
     def skip(self, length: int) -> list[LineBatch]:
         """Take in so many NUL bytes, of which not all have to be there."""
@@ -160,22 +168,31 @@ class LineSplitter:
         del self._unfinished[:shown]
         return [self._batch(lines)._replace(is_unfinished=is_unfinished)]
 
-    def _hole_in(self, data: bytes) -> int | None:
-        """Where in `data` a hole begins, None if there is none."""
-        if b"\0" not in data:
-            return None
-        if data.startswith(HOLE) and not self._unfinished:
-            return 0
-        return data.find(b"\n" + HOLE) + 1 or None
+    @property
+    def _may_be_hole(self) -> bool:
+        """Whether so few NUL bytes are unfinished that only more of them would be a hole.
 
-    def _feed_lines(self, data: bytes, batches: list[LineBatch]) -> None:
+        All that is unfinished is not looked through: a long line would be with each of its parts.
+        """
+        return 0 < len(self._unfinished) < len(HOLE) and not self._unfinished.strip(b"\0")
+
+    def _hole_in(self, data: bytes, start: int) -> int | None:
+        """Where in `data` the first hole from `start` on begins, None if there is none."""
+        if data.startswith(HOLE, start) and not self._unfinished:
+            return start
+        first = data.find(b"\0", start)
+        if first < 0:
+            return None
+        return data.find(b"\n" + HOLE, max(start, first - 1)) + 1 or None
+
+    def _feed_lines(self, data: bytes) -> Iterator[LineBatch]:
         self.taken += len(data)
         whole = data.rfind(b"\n") + 1
         if whole:
             lines = bytes(self._unfinished) + data[:whole] if self._unfinished else data[:whole]
             self._unfinished.clear()
             for part in _few(lines):
-                batches.append(self._batch(part))
+                yield self._batch(part)
         self._unfinished += data[whole:]
         if len(self._unfinished) > self._max_line:
             self._long = _LongLine(self._before, self.position.head)
@@ -196,16 +213,12 @@ class LineSplitter:
         self._before = (before + last)[-CONTEXT:] if len(last) < CONTEXT else last
         return LineBatch(start, before, lines, self.position, len(lines))
 
-    def _feed_long(self, long: "_LongLine", data: bytes, batches: list[LineBatch]) -> bytes:
-        """Take in what belongs to the long line; return what is left of `data`."""
-        end = data.find(b"\n") + 1
-        part = data[:end] if end else data
+    def _feed_long(self, long: "_LongLine", part: bytes) -> Iterator[LineBatch]:
+        """Take in a part of the long line, which may be its last one."""
         long.feed(part, self.taken, self._max_line)
         self.taken += len(part)
-        if not end:
-            return b""
-        batches.append(self._end_long(long, b"\n"))
-        return data[end:]
+        if part.endswith(b"\n"):
+            yield self._end_long(long, b"\n")
 
     def _end_long(self, long: "_LongLine", newline: bytes) -> LineBatch:
         start, before, end = self.position, self._before, self.taken

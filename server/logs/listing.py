@@ -11,17 +11,19 @@ import stat
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from server.logs.files import File, Identity, PackedFile, Version
-from server.logs.lineage import as_seen, as_watched, in_order
-from server.logs.names import Mark, mark_of
+from server.logs.layout import SETTLED, Layout, layout_of
+from server.logs.names import Mark
 from server.logs.observed import Observed
 from server.logs.sightings import Sight, Sightings, forget_oldest
+from server.logs.snapshot import NOT_THERE, UNKNOWN, Entry, Facts, Snapshot, is_unknown
 from server.logs.times import first_time, last_time
 from server.logs.trouble import CannotReadError, passes, reading
+from server.logs.watched import directions
 
 OUTDATED = 5.0
 """Seconds for which a look at the directory is good, at the most: files change without it."""
@@ -30,162 +32,30 @@ DOUBTFUL = 0.5
 """The same while files are left out beside a log that has no line with a time yet: the first such
 line may tell that they belong to it."""
 
-SETTLED = 0.05
-"""Seconds after which a change of the directory is sure to have changed its time, too."""
-
 _LAST = 4096  # bytes at the end of a file in which its last time is looked for
-
-# gone, something else in its place, or out of reach
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EINVAL, errno.ENXIO)
-
-
-class Facts(NamedTuple):
-    """What a file holds, as far as it is looked at."""
-
-    head: bytes
-    """The first HEAD bytes, of what it holds if it is packed."""
-    text: bytes
-    """The same behind the NUL bytes that it begins with: files that begin with a hole are alike."""
-    first: float | None
-    last: float | None
-    is_terminated: bool
-    """Whether it ends with a newline; a packed one counts as such."""
-
-    @property
-    def beginning(self) -> bytes:
-        """What it is known by: its text, or NUL bytes if it holds nothing else."""
-        return self.text or self.head
-
-    def goes_on(self, before: "Facts") -> bool:
-        """Whether it begins as a file did that was seen before, as far as that went."""
-        return (self.text if before.text else self.head).startswith(before.beginning)
-
-
-_UNKNOWN = Facts(b"", b"", None, None, True)
-"""Of a file that cannot be read: whoever opens it gets to know why."""
-
-
-def is_unknown(mark: Mark | None, facts: Facts) -> bool:
-    """Whether a file may hold something, though nothing of that could be read."""
-    return facts is _UNKNOWN or (mark is not None and bool(mark.packing) and not facts.head)
-
-
-class Entry(NamedTuple):
-    """A file of the log, in its place among the others."""
-
-    path: Path
-    seen: Observed
-    facts: Facts
-
-    @property
-    def identity(self) -> Identity:
-        return self.seen.identity
-
-    @property
-    def is_log(self) -> bool:
-        """Whether it stands at the log's own path."""
-        return self.seen.mark is None
-
-    @property
-    def is_packed(self) -> bool:
-        return self.seen.mark is not None and bool(self.seen.mark.packing)
-
-    @property
-    def is_recent(self) -> bool:
-        """Whether it was written to so lately that it may not be finished."""
-        return abs(time.time() - self.seen.modified / 1e9) < 10
-
-    def open(self) -> File | PackedFile:
-        """The file itself. Raises CannotReadError, and OSError, errno EAGAIN if it is not there
-        any more.
-        """
-        with reading(self.path):
-            try:
-                file = (PackedFile if self.is_packed else File).open(self.path)
-            except OSError as error:
-                is_forbidden = error.errno == errno.EACCES and not self.is_log
-                if error.errno in _NOT_THERE and not is_forbidden:
-                    gone = "it was renamed or removed"
-                    raise OSError(errno.EAGAIN, gone, str(self.path)) from None
-                raise
-        if file.identity != self.identity:
-            raise OSError(errno.EAGAIN, "another file has its name", str(self.path))
-        return file
-
-
-class Snapshot:
-    """The files of a log at one moment, oldest first, the log itself last if it is there.
-
-    latest: what `Observed.since` is, at the most, of a file that was there then beside the log.
-    left_out: files that were being made then, such as copies of the log.
-    """
-
-    def __init__(
-        self,
-        entries: list[Entry],
-        latest: int = 0,
-        left_out: frozenset[Identity] = frozenset(),
-    ) -> None:
-        self.entries = entries
-        self.latest = latest
-        self.left_out = left_out
-        self.index = {entry.identity: number for number, entry in enumerate(entries)}
-
-        self.beginnings: dict[bytes, int] = {}
-        for number, entry in enumerate(entries):
-            if entry.facts.text:
-                self.beginnings.setdefault(entry.facts.text, number)
-
-    def index_of_number(self, identity: Identity, head: bytes) -> int | None:
-        """Where the file with that number stood, if it began with `head` as far as both go.
-
-        The system gives the number of a deleted file to the next one. A file that was empty is
-        not known by its number alone.
-        """
-        index = self.index.get(identity)
-        if index is None:
-            return None
-        known = self.entries[index].facts.head
-        length = min(len(known), len(head))
-        return index if length and known[:length] == head[:length] else None
-
-    def place_of(self, entry: Entry) -> int | None:
-        """Where a file stood that was seen later, perhaps after it was compressed.
-
-        The system gives the number of a deleted file to the next one: only one that begins
-        in the same way and is no shorter is the same. An empty one cannot be told from others.
-        """
-        place = self.index.get(entry.identity)
-        if place is not None:
-            known = self.entries[place]
-            is_as_long = entry.seen.size >= known.seen.size
-            begins_alike = known.facts.beginning and entry.facts.goes_on(known.facts)
-            if begins_alike and is_as_long and entry.is_packed == known.is_packed:
-                return place
-        return self.beginnings.get(entry.facts.text) if entry.is_packed else None
-
-    @property
-    def log(self) -> Entry | None:
-        """The file at the log's own path."""
-        return self.entries[-1] if self.entries and self.entries[-1].is_log else None
 
 
 class Listing:
-    """Looks at the directory of the log at `path`. All of it belongs in a thread."""
+    """Looks at the directory of a log, whose files are laid out like that, or which is at that
+    path. All of it belongs in a thread.
+    """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, where: Path | Layout) -> None:
+        self.layout = layout_of(where)
+        self.path = self.layout.path
         self._facts: OrderedDict[Version, Facts] = OrderedDict()
         self._marks: OrderedDict[str, Mark | None] = OrderedDict()
         self._sightings = Sightings()
+        self._directions: dict[str, bool] = {}
         self._lock = threading.Lock()
         self._snapshot = Snapshot([])
         self._valid: tuple[object, float] | None = None
         self._is_doubtful = False
 
     def target(self) -> Path:
-        """The file that the log's path names now, symbolic links followed."""
-        return Path(os.path.realpath(self.path))
+        """The live file, symbolic links followed. Raises CannotReadError."""
+        with reading(self.path.parent):
+            return self.layout.target()
 
     def watch(self, identity: Identity, text: bytes) -> None:
         """See `Sightings.watch`."""
@@ -204,16 +74,17 @@ class Listing:
         other.
         """
         with self._lock, reading(self.path.parent):
-            target = self.target()
             state, since = self._valid or (None, 0.0)
             good_for = DOUBTFUL if self._is_doubtful else OUTDATED
-            if state == _state(target) and time.monotonic() - since < good_for:
+            if state == _state(self.target()) and time.monotonic() - since < good_for:
                 return self._snapshot
             self._valid = None
             for _ in range(10):
-                before, now = _state(target), time.monotonic()
-                names = self._names(target)
-                if names == self._names(target) and before == _state(target):
+                target, now = self.target(), time.monotonic()
+                before, names = _state(target), self._names(target)
+                if names != self._names(target) or before != _state(self.target()):
+                    continue
+                with suppress(FileNotFoundError):  # one is gone, perhaps to come by another name
                     self._snapshot = self._order(target, names)
                     if time.time() - _changed(target) > SETTLED:
                         self._valid = before, now
@@ -228,7 +99,7 @@ class Listing:
         except PermissionError:
             names = [target.name]  # a directory that may be passed through, not listed
         except OSError as error:
-            if error.errno in _NOT_THERE:
+            if error.errno in NOT_THERE:
                 return []
             raise
         for name in names:
@@ -237,7 +108,7 @@ class Listing:
             try:
                 status = os.lstat(target.parent / name)
             except OSError as error:
-                if error.errno not in _NOT_THERE and (name == target.name or passes(error)):
+                if error.errno not in NOT_THERE and (name == target.name or passes(error)):
                     raise
                 continue
             if stat.S_ISREG(status.st_mode):
@@ -249,7 +120,7 @@ class Listing:
     def _mark(self, name: str, log: str) -> Mark | None:
         key = f"{log}/{name}"
         if key not in self._marks:
-            self._marks[key] = mark_of(name, log)
+            self._marks[key] = self.layout.mark_of(name, log)
             forget_oldest(self._marks)
         return self._marks[key]
 
@@ -261,14 +132,16 @@ class Listing:
             try:
                 facts, has_writer = self._look_into(path, mark, (identity, size, modified))
             except CannotReadError:
-                facts, has_writer = _UNKNOWN, None
+                facts, has_writer = UNKNOWN, None
             except OSError as error:
                 if passes(error):
                     raise
-                is_gone = error.errno in _NOT_THERE and error.errno != errno.EACCES
-                if mark is not None and (is_gone or not mark.is_strong):
+                if error.errno == errno.ENOENT:
+                    raise
+                is_replaced = error.errno in NOT_THERE and error.errno != errno.EACCES
+                if mark is not None and (is_replaced or not mark.is_strong):
                     continue
-                facts, has_writer = _UNKNOWN, None  # still the log, or one of its files
+                facts, has_writer = UNKNOWN, None  # still the log, or one of its files
             times = facts.first, facts.last
             seen = Observed(name, mark, identity, size, modified, changed, *times, has_writer)
             is_empty = not facts.head and not is_unknown(mark, facts)
@@ -280,6 +153,7 @@ class Listing:
             [
                 Sight(
                     identity,
+                    entry.seen.size,
                     entry.facts.beginning,
                     entry.is_packed,
                     entry.is_log,
@@ -289,12 +163,25 @@ class Listing:
             ]
         )
         observed = [
-            replace(entry.seen, watched=watched.get(identity), since=since.get(identity))
+            replace(
+                entry.seen,
+                watched=watched.get(identity),
+                since=since.get(identity),
+                was_log=self._sightings.was_log(identity),
+                has_belonged=self._sightings.has_belonged(identity),
+            )
             for identity, entry in entries.items()
         ]
-        ordered = as_watched(as_seen(in_order(observed)))
+        self._directions |= directions(observed)
+        ordered = self.layout.in_order(observed, self._directions)
+        belonging = {seen.identity for seen in ordered}
+        self._sightings.belong(belonging)
         snapshot = Snapshot(
-            [entries[seen.identity]._replace(seen=seen) for seen in ordered], self._sightings.latest
+            [entries[seen.identity]._replace(seen=seen) for seen in ordered],
+            self._sightings.latest,
+            strangers=tuple(
+                seen for seen in observed if seen.identity not in belonging and seen.is_stranger
+            ),
         )
         has_time = snapshot.log is not None and snapshot.log.facts.first is not None
         self._is_doubtful = len(ordered) < len(entries) and not has_time

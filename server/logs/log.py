@@ -18,11 +18,15 @@ from server.logs.follower import Follower, Publish
 from server.logs.generation import Generation, LogBatch, Place
 from server.logs.generations import Generations
 from server.logs.history import PIECE, History
+from server.logs.layout import Layout, layout_of
 from server.logs.places import Places
 from server.logs.position import HEAD, START
 from server.logs.search import Search
-from server.logs.threads import Threads, run_in
+from server.logs.sweep import Sweep
+from server.logs.tailing import TailLimit
+from server.logs.threads import Threads
 from server.logs.trouble import CannotReadError
+from server.supervision import supervise
 
 MAX_UNPACK = 4 * 1024**3
 """Bytes of what a compressed file holds that are unpacked, at the most."""
@@ -32,20 +36,35 @@ IDLE_LOOK = 5.0
 
 
 class Log:
-    """The log at `path`, its lines clipped to `max_line` bytes.
+    """A log whose files are laid out like that, or which is at that path.
 
-    Raises StartError if `path` is there and cannot be followed.
+    Its lines are clipped to `max_line` bytes. It works in `threads`, which several logs may share.
+    Raises StartError if it is there and cannot be followed.
     """
 
     def __init__(
-        self, path: Path, tail: sh.Command, max_line: int, max_unpack: int = MAX_UNPACK
+        self,
+        where: Path | Layout,
+        tail: sh.Command,
+        max_line: int,
+        max_unpack: int = MAX_UNPACK,
+        name: str = "",
+        threads: Threads | None = None,
+        tails: TailLimit | None = None,
+        sweep: Sweep | None = None,
     ) -> None:
-        self.path = _absolute(path)
-        self.threads = Threads()
-        self._archive = Archive(self.path, max_unpack)
-        check(self.path, self._archive.target())
+        layout = layout_of(_absolute(where) if isinstance(where, Path) else where)
+        self.path = layout.path
+        self.name = name or self.path.name
+        """What the log is called in addresses."""
+        self._owns_threads = threads is None
+        self.threads = threads or Threads()
+        self._archive = Archive(layout, max_unpack)
+        check(layout)
         self._generations = Generations()
-        self.follower = Follower(self._archive, tail, max_line, self.threads, self._remember)
+        self.follower = Follower(
+            self._archive, tail, max_line, self.threads, self._remember, tails, sweep
+        )
         finder = Finder(Search(self._archive), self.threads)
         generations = self._generations
         self.places = Places(self._archive, finder, self.follower, generations, self.threads)
@@ -57,11 +76,6 @@ class Log:
         self._generations.remember(finished, file)
         if holds_it:
             self._generations.keep(finished, file)
-
-    @property
-    def name(self) -> str:
-        """What the log is called in addresses."""
-        return self.path.name
 
     @property
     def end(self) -> Place:
@@ -104,11 +118,13 @@ class Log:
         """Give up all searches, so that the process can end at once."""
         self.places.stop()
         self._archive.stop()
-        self.threads.stop()
+        if self._owns_threads:
+            self.threads.stop()
 
     async def follow(self, publish: Publish) -> None:
         """Read the log as it grows, for ever, and publish what is new."""
-        dropping = asyncio.create_task(self._drop_idle())
+        name = "the closing of files that nobody reads"
+        dropping = asyncio.create_task(supervise(name, self._drop_idle))
         try:
             await self.follower.run(publish)
         finally:
@@ -128,8 +144,14 @@ class Log:
     async def describe(self) -> dict[str, object]:
         """Describe the log: its name, its size in bytes, the number of its files, where it ends,
         and the seconds since the last line came.
+
+        The number is None while the log's directory cannot be read.
         """
-        generations = await run_in(self.threads.searchers, self._archive.count)
+        generations, problem = None, self.problem
+        try:
+            generations = await self.threads.searchers.run(self._archive.count)
+        except CannotReadError as error:
+            problem = problem or f"cannot be read: {error.why}"
         return {
             "name": self.name,
             "size": self.size or 0,
@@ -137,16 +159,20 @@ class Log:
             "start": str(START),
             "end": str(self.end.position),
             "quiet": int(self.follower.quiet),
-            **({"problem": self.problem} if self.problem else {}),
+            **({"problem": problem} if problem else {}),
         }
 
-    def raw(self) -> "RawLog | None":
-        """The file that is followed now, None if there is none."""
-        return RawLog(self.file, self.threads) if self.file else None
+    async def raw(self) -> "RawLog | None":
+        """The file that is followed now, None if there is none. Raises CannotReadError."""
+        file = self.file
+        return await self.threads.readers.run(RawLog, file, self.threads) if file else None
 
 
 class RawLog:
-    """A log's file as it is: it stays this one, whatever takes its name."""
+    """A log's file as it is: it stays this one, whatever takes its name.
+
+    To make one reads the file, and so belongs in a thread. Raises CannotReadError.
+    """
 
     def __init__(self, file: File, threads: Threads) -> None:
         self._file = file
@@ -154,17 +180,14 @@ class RawLog:
         head = crc32(file.read(0, HEAD))
         self.version = "{:x}-{:x}-{:x}".format(*file.identity, head)
         """Tells it from other files, and from itself before it was truncated."""
-
-    @property
-    def size(self) -> int:
-        """Bytes it has now."""
-        return self._file.size
+        self.size = file.size
+        """Bytes it had when it was asked for."""
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` to `end`, fewer if it was truncated."""
+        """The bytes from `start` to `end`, fewer if it was truncated. Raises CannotReadError."""
         while start < end:
             length = min(PIECE, end - start)
-            data = await run_in(self._threads.readers, self._file.read, start, length)
+            data = await self._threads.readers.run(self._file.read, start, length)
             if not data:
                 return
             start += len(data)
@@ -182,8 +205,9 @@ def _absolute(path: Path) -> Path:
         ) from None
 
 
-def check(path: Path, target: Path) -> None:
-    """Raise StartError if the log at `path`, which leads to `target`, cannot be followed."""
+def check(layout: Layout) -> None:
+    """Raise StartError if the log that is laid out like that cannot be followed."""
+    path = layout.path
     try:
         if stat.S_ISFIFO(os.stat(path).st_mode):  # also one that has no name: /dev/stdin
             raise StartError(
@@ -192,7 +216,7 @@ def check(path: Path, target: Path) -> None:
     except (OSError, ValueError):
         pass  # the next lines say why
     try:
-        file = File.open(target)
+        file = File.open(layout.target())
     except FileNotFoundError:
         if not os.path.isdir(path.parent):
             raise StartError(

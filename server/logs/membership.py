@@ -71,11 +71,18 @@ def _is_contradicted(file: Observed, chain: Chain, log: Observed | None) -> bool
 def _is_supported(file: Observed, chain: Chain, log: Observed | None) -> bool:
     """Whether anything but its name says that a file was rotated from the log.
 
-    Its lines end before those of the log begin; or it was renamed after it was last written to;
-    or it is one of several of which one was watched.
+    Its lines end before those of the log begin, or did so at an earlier look; or it was renamed
+    after it was last written to, or compressed; or that is so of another one with a name of the
+    same shape: a writer that is not told of a rotation at once writes to the renamed file.
     """
     if log and log.first is not None and file.last is not None:
         return True  # not contradicted: it ends before
-    if file.is_packed or file.changed > file.modified:
-        return True
-    return any(one.is_proven for one in chain)
+    return any(
+        one.is_proven
+        or ((one.has_belonged or _was_put_away(one)) and not _is_contradicted(one, chain, log))
+        for one in chain
+    )
+
+
+def _was_put_away(file: Observed) -> bool:
+    return file.is_packed or file.changed > file.modified

@@ -23,6 +23,8 @@ class Observed:
         not.
     since: tells when it was seen first: that of one that was seen earlier is lower. None if that is
         not known.
+    was_log: whether it stood at the log's own path at an earlier look.
+    has_belonged: whether it was found at an earlier look to belong to the log.
     is_empty: whether it holds nothing.
     is_blank: whether it holds no text, or none that can be read. Neither proves anything about the
         others.
@@ -39,13 +41,40 @@ class Observed:
     has_writer: bool | None = None
     watched: int | None = None
     since: int | None = None
+    was_log: bool = False
+    has_belonged: bool = False
     is_empty: bool = False
     is_blank: bool = False
 
     @property
     def is_proven(self) -> bool:
         """Whether it was the log for sure."""
+        return self.is_watched or self.was_log
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether its place among others is known for sure."""
         return self.watched is not None
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether it has a name that hardly any file but the log's has, and somebody writes to it.
+
+        It is another program's file, or one of the log that was rotated before it was seen and
+        whose writer was not told.
+        """
+        return bool(self.has_writer) and self.mark is not None and self.mark.is_strong
+
+    @property
+    def shape(self) -> str:
+        """That of its name: see `Mark`; empty for the log itself."""
+        return self.mark.shape if self.mark else ""
+
+    @property
+    def rank(self) -> tuple[float, tuple[int, ...]]:
+        """What the names of one shape are ordered by."""
+        assert self.mark
+        return self.mark.rank
 
     @property
     def is_packed(self) -> bool:

@@ -6,22 +6,24 @@ import os
 from pathlib import Path
 
 from server.logs.files import File
+from server.logs.layout import Layout, layout_of
 
 _log = logging.getLogger(__name__)
 
 
 class LogPath:
-    """The path of a log, and what was seen there last."""
+    """Where the live file of a log is, and what was seen there last."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, where: Path | Layout) -> None:
+        self._layout = layout_of(where)
+        self.path = self._layout.path
         self.problem = ""
         """Why the log cannot be read, in words that follow its name; empty if it can."""
 
     def names(self, file: File) -> bool:
-        """Whether the path leads to this file now."""
+        """Whether this file is the live one now."""
         try:
-            status = os.stat(self.path)
+            status = os.stat(self._layout.location())
         except OSError:
             return False
         is_named = (status.st_dev, status.st_ino) == file.identity
@@ -32,7 +34,7 @@ class LogPath:
     def is_readable(self) -> bool:
         """Whether a file stands there that can be read; if not, `problem` says why."""
         try:
-            File.open(Path(os.path.realpath(self.path)))
+            File.open(self._layout.target())
         except OSError as error:
             problem = _in_words(error)
             if problem != self.problem:

@@ -12,7 +12,7 @@ from server.logs.generation import Generation, Place
 from server.logs.generations import Generations
 from server.logs.holes import position_before
 from server.logs.position import START, Position
-from server.logs.threads import Threads, patiently, run_in
+from server.logs.threads import Threads
 
 FEW = 1000
 """Lines before the live end to which a client goes back without waiting for those who want more."""
@@ -79,26 +79,31 @@ class Places:
 
     async def back(self, lines: int) -> Place:
         """The place `lines` lines before the live end, at the most the generation's start."""
+        return await self._threads.patiently(self.back_now, lines)
+
+    async def back_now(self, lines: int) -> Place:
+        """As `back`. Raises CannotReadError if the log cannot be read now."""
         place, file = self._follower.end, self._follower.file
         if file is None or lines == 0:
             return await self.with_id(place)
 
         threads = self._threads
         pool = threads.counters if lines > FEW else threads.readers
-        position = await patiently(
-            run_in, pool, position_before, file, place.position.offset, lines
-        )
+        position = await pool.run(position_before, file, place.position.offset, lines)
         return await self.with_id(Place(place.generation, position) if position else place)
 
     async def find(self, position: Position) -> Place:
-        """The place that `position` names. Raises GoneError if it is in no file any more.
+        """The place that `position` names. Raises GoneError if it is in no file any more."""
+        return await self._threads.patiently(self.find_now, position)
+
+    async def find_now(self, position: Position) -> Place:
+        """As `find`. Raises CannotReadError if the log cannot be read now.
 
         All who ask for one position at the same time share a search.
         """
         task = self._finding.get(position)
         if task is None:
-            search = patiently(self._find, position)
-            task = self._finding[position] = asyncio.ensure_future(search)
+            task = self._finding[position] = asyncio.create_task(self._find(position))
             task.add_done_callback(lambda task: self._is_found(position, task))
         return await asyncio.shield(task)
 
@@ -112,37 +117,57 @@ class Places:
             return await self._oldest()
         follower = self._follower
         while True:
-            file = follower.file
+            generation, file = follower.end.generation, follower.file
             if position.offset > SHARED and file and await self._holds(file, position):
-                return Place(follower.end.generation, position)
+                return generation.at(position)
             found = await self._finder.find(position)
             if found is None:
                 break
-            if follower.follows(found.file):
-                return Place(follower.end.generation, position)
-            if not await self.is_ahead(found.file):
-                return Place(await self.adopt(found), position)
-            await follower.progress.wait()  # until it is there
+            if place := await self._place_of(found, generation):
+                return place
         return await self._find_elsewhere(position)
+
+    async def _place_of(self, found: FoundFile, generation: Generation) -> Place | None:
+        """The place that was found while the follower was in `generation`.
+
+        None if the follower has gone on since: the file may hold another generation by now. None
+        also if the follower had yet to come to that file, after a wait: look again.
+        """
+        follower = self._follower
+        if follower.end.generation is not generation:
+            return None
+        if follower.follows(found.file):
+            return generation.at(found.start)
+        if await self.is_ahead(found.file):
+            await follower.progress.wait()
+            return None
+        held, start = await self.adopt(found), found.start
+        if held.end and held.end.offset < start.offset:
+            start = held.end  # a copy that ends before the place
+        return held.at(start)
 
     async def _find_elsewhere(self, position: Position) -> Place:
         """The place of a position that no file with a name holds as it was."""
-        follower = self._follower
-        if follower.file and await self._holds(follower.file, position):
-            return Place(follower.end.generation, position)  # it has no name any more
-        known = self._generations.ending_at(position)
-        if known:
-            return Place(known, position)
-        why = "not in the log"
-        try:
-            found = await self._finder.find_elsewhere(position)
-        except TooManyError:
-            found, why = None, "not in the log, as far as it was looked for: too many such ids"
-        if found:
-            generation, start = await self.adopt(found), found.start
-            if generation.end and generation.end.offset < start.offset:
-                start = generation.end  # a copy that ends before the place
-            return Place(generation, start)
+        follower, why = self._follower, "not in the log"
+        while True:
+            generation, file = follower.end.generation, follower.file
+            if file and await self._holds(file, position):
+                return Place(generation, position)  # it has no name any more
+            generations = self._generations
+            known = generations.ending_at(position)
+            known = known or await self._search(generations.open_at, position)
+            known = known or generations.cut_back_before(position)
+            if known:
+                return Place(known, position)
+            try:
+                found = await self._finder.find_elsewhere(position)
+            except TooManyError:
+                why = "not in the log, as far as it was looked for: too many such ids"
+                break
+            if found is None:
+                break
+            if place := await self._place_of(found, generation):
+                return place
         try:
             place = await self.oldest()
         except GoneError as error:
@@ -167,6 +192,11 @@ class Places:
         generation.preceding = str(before or START)
         return place
 
+    async def is_gone(self) -> bool:
+        """Whether the file that is followed was deleted, and no other one of the log is there."""
+        file = self._follower.file
+        return bool(file and file.is_deleted) and not await self._search(self._archive.count)
+
     async def is_ahead(self, file: File) -> bool:
         """Whether the follower has yet to come to `file`, which may still be written to."""
         followed = self._follower.file
@@ -190,7 +220,7 @@ class Places:
         try:
             return file.holds(position, file.read_now)
         except BlockingIOError:
-            return await run_in(self._threads.readers, file.holds, position)
+            return await self._threads.readers.run(file.holds, position)
 
     async def _search(
         self,
@@ -198,4 +228,4 @@ class Places:
         *args: _Arguments.args,
         **kwargs: _Arguments.kwargs,
     ) -> _Result:
-        return await run_in(self._threads.searchers, function, *args, **kwargs)
+        return await self._threads.searchers.run(function, *args, **kwargs)

@@ -24,13 +24,23 @@ from server.logs.archive import (
     trace_of,
 )
 from server.logs.files import File
-from server.logs.listing import Entry
 from server.logs.position import HEAD, Position
-from server.logs.trimming import LEAST_CONTEXT, find_position
+from server.logs.snapshot import Entry
+from server.logs.trimming import LEAST_CONTEXT, MOST_SEARCHED, find_position
 from server.logs.trouble import CannotReadError
 
-MOST_TRIMMED = 3
+MOST_TRIMMED = 16
 """Files in which a place is looked for at other offsets."""
+
+LIKELY_LAG = 64 * 1024
+"""Bytes by which a file may end before a position of which nothing else is known, to be taken for a
+copy: a log that was cut back and written on looks the same, but holds lines that are new."""
+
+MOST_UNPACKED = 3
+"""How many of them may be compressed."""
+
+MOST_BYTES = 3 * MOST_SEARCHED
+"""Bytes that are looked at in all of them together."""
 
 
 class Search:
@@ -65,10 +75,10 @@ class Search:
 
     def find_elsewhere(self, position: Position) -> FoundFile | None:
         """The file in which some of what stood before `position` is, but not all as it was."""
-        return self.find_copy(position) or self._find_trimmed(position)
+        return self.find_copy(position, LIKELY_LAG) or self._find_trimmed(position)
 
-    def find_copy(self, position: Position) -> FoundFile | None:
-        """The youngest rotated file that is a copy made shortly before `position` was written.
+    def find_copy(self, position: Position, lag: int = COPY_LAG) -> FoundFile | None:
+        """The youngest rotated file that is a copy made up to `lag` bytes before `position`.
 
         logrotate's copytruncate copies, and the log grows before it is truncated. Of a damaged
         file it cannot be told how much is missing.
@@ -79,7 +89,8 @@ class Search:
                 continue
             try:
                 file = self._archive.open(entry)
-                if file.size < position.offset and (file.damage or _is_near(file, position)):
+                is_near = position.offset <= file.size + lag
+                if file.size < position.offset and (file.damage or is_near):
                     return FoundFile(file, position, trace_of(file, snapshot))
             except CannotReadError:
                 continue
@@ -92,11 +103,15 @@ class Search:
         """
         if position.offset < LEAST_CONTEXT:
             return None
-        snapshot = self._archive.snapshot()
+        snapshot, left, packed = self._archive.snapshot(), MOST_BYTES, 0
         filled = [entry for entry in snapshot.entries if entry.facts.head]
         for entry in reversed(filled[-MOST_TRIMMED:]):
+            packed += entry.is_packed
+            if left <= 0 or packed > MOST_UNPACKED:
+                break
             try:
                 file = self._archive.open(entry)
+                left -= min(file.size, MOST_SEARCHED)
                 found = find_position(position, file.read, file.size)
                 place = file.position(found) if found else None
                 if place:
@@ -106,12 +121,12 @@ class Search:
         return None
 
 
-def _is_near(file: File, position: Position) -> bool:
-    return position.offset <= file.size + COPY_LAG
-
-
 def _may_be_copy(entry: Entry, position: Position) -> bool:
-    """Whether it begins as the file that `position` was taken from, and may end before it."""
-    if position.offset <= HEAD:
+    """Whether it begins as the file that `position` was taken from, and may end before it.
+
+    Files that begin with a hole are alike: that proves nothing.
+    """
+    head = entry.facts.head
+    if position.offset <= HEAD or len(head) < HEAD or not head.strip(b"\0"):
         return False
-    return len(entry.facts.head) == HEAD and crc32(entry.facts.head) == position.head
+    return crc32(head) == position.head

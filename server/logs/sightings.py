@@ -6,7 +6,7 @@ that holds nothing is never known again.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from server.logs.files import Identity
@@ -18,6 +18,9 @@ MOST_KNOWN = 10_000
 LEAST_ALIKE = 16
 """Bytes by which a file is known again that has grown before it was compressed."""
 
+FIRST_LOOK = 2
+"""The number that `Sightings.look` gives to files that were there at the first look."""
+
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -25,12 +28,14 @@ _Value = TypeVar("_Value")
 class Sight(NamedTuple):
     """What a look has shown of a file.
 
+    size: its bytes as they are on the disk.
     text: how it begins, behind NUL bytes if it begins with such.
     is_unknown: whether it may hold something, though nothing of that could be read. Its number
-        alone says then that it is the same.
+        says then that it is the same, and of a compressed file its size: these do not grow.
     """
 
     identity: Identity
+    size: int
     text: bytes
     is_packed: bool
     is_log: bool
@@ -38,24 +43,48 @@ class Sight(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    text: bytes
-    is_packed: bool
+    sight: Sight
     since: int
+    look: int
+    """The look at which it was seen last."""
+    was_log: bool
+    """Whether it was the log then, or earlier."""
+    has_belonged: bool = False
+    """Whether it was found to belong to the log."""
+
+    def is_same(self, now: Sight) -> bool:
+        """Whether a file with the same number is the one that was seen before."""
+        before = self.sight
+        if before.is_packed != now.is_packed:
+            return False
+        if now.is_unknown:
+            return not now.is_packed or now.size == before.size
+        return bool(before.text) and now.text.startswith(before.text)
+
+
+class _Watched(NamedTuple):
+    text: bytes
+    """How the file begins."""
+    since: int
+    """The highest `since` that it may have: that of a log that was new at the look before."""
 
 
 class Sightings:
     """Remembers files, and the order in which they were watched and seen first."""
 
     def __init__(self) -> None:
-        self._watched: OrderedDict[Identity, bytes] = OrderedDict()  # with how they begin
+        self._watched: OrderedDict[Identity, _Watched] = OrderedDict()
         self._seen: OrderedDict[Identity, _Seen] = OrderedDict()
         self.latest = 0
         """What files have that were new at the last look. The log has one more if it was new."""
 
     def watch(self, identity: Identity, text: bytes) -> None:
-        """Note that a file which begins with `text` was followed, after those noted before it."""
+        """Note that a file which begins with `text` was followed, after those noted before it.
+
+        It was the log at the last look: what is seen for the first time after that is younger.
+        """
         self._watched.pop(identity, None)
-        self._watched[identity] = text
+        self._watched[identity] = _Watched(text, self.latest + 1)
         forget_oldest(self._watched)
 
     def look(self, sights: Sequence[Sight]) -> tuple[dict[Identity, int], dict[Identity, int]]:
@@ -66,14 +95,22 @@ class Sightings:
         """
         by_identity = {sight.identity: sight for sight in sights}
         self._recognize_watched(by_identity)
-        self._recognize_seen(by_identity)
         watched = {identity: number for number, identity in enumerate(self._watched)}
-        seen = {
-            identity: known.since
-            for identity, known in self._seen.items()
-            if identity in by_identity
-        }
-        return watched, seen
+        return watched, self._recognize_seen(by_identity)
+
+    def belong(self, identities: Iterable[Identity]) -> None:
+        """Note that these files were found to belong to the log at the last look."""
+        for identity in identities:
+            if identity in self._seen:
+                self._seen[identity] = self._seen[identity]._replace(has_belonged=True)
+
+    def was_log(self, identity: Identity) -> bool:
+        """Whether a file that is there now stood at the log's own path at some look."""
+        return identity in self._seen and self._seen[identity].was_log
+
+    def has_belonged(self, identity: Identity) -> bool:
+        """Whether a file that is there now was found to belong to the log at an earlier look."""
+        return identity in self._seen and self._seen[identity].has_belonged
 
     def _recognize_watched(self, sights: dict[Identity, Sight]) -> None:
         packed = {
@@ -81,49 +118,64 @@ class Sightings:
             for identity, sight in sights.items()
             if sight.is_packed and identity not in self._watched and sight.text
         }
-        watched: OrderedDict[Identity, bytes] = OrderedDict()
-        for identity, text in self._watched.items():
-            sight = sights.get(identity)
-            if sight and text and (sight.is_unknown or sight.text.startswith(text)):
-                watched[identity] = sight.text or text
+        watched: OrderedDict[Identity, _Watched] = OrderedDict()
+        for identity, one in self._watched.items():
+            sight, text = sights.get(identity), one.text
+            if sight and text and self._is_watched(sight, text):
+                watched[identity] = one._replace(text=sight.text or text)
             elif text in packed:
-                watched[packed[text]] = text
+                watched[packed[text]] = one
         self._watched = watched
 
-    def _recognize_seen(self, sights: dict[Identity, Sight]) -> None:
+    def _is_watched(self, sight: Sight, text: bytes) -> bool:
+        """Whether the file that was watched, and began with `text`, is this one."""
+        if not sight.is_unknown:
+            return sight.text.startswith(text)
+        before = self._seen.get(sight.identity)
+        return before.is_same(sight) if before else not sight.is_packed
+
+    def _recognize_seen(self, sights: dict[Identity, Sight]) -> dict[Identity, int]:
         self.latest += 2
         known, seen = self._seen, dict[Identity, _Seen]()
         for identity, sight in sights.items():
             if not sight.text and not sight.is_unknown:
                 continue
-            before = known.get(identity)
-            if before and before.is_packed == sight.is_packed and _goes_on(before, sight):
-                since: int | None = before.since
-            else:
-                was_plain = sight.is_packed and sight.text
-                since = self._since_before_packing(sight) if was_plain else None
-            if since is None:
-                since = self.latest + sight.is_log
-            text = before.text if before and sight.is_unknown else sight.text
-            seen[identity] = _Seen(text, sight.is_packed, since)
+            before, since = known.get(identity), None
+            was_log, has_belonged = sight.is_log, False
+            if before and before.is_same(sight):
+                since, has_belonged = before.since, before.has_belonged
+                was_log |= before.was_log
+                sight = sight._replace(text=sight.text or before.sight.text)
+            elif sight.is_packed and sight.text:
+                since = self._since_before_packing(sight.text, sights)
+            since = since or self.latest + sight.is_log
+            if identity in self._watched:
+                since = min(since, self._watched[identity].since)
+            seen[identity] = _Seen(sight, since, self.latest, was_log, has_belonged)
         for identity, one in seen.items():
             known.pop(identity, None)
             known[identity] = one
         forget_oldest(known)
+        return {identity: one.since for identity, one in seen.items() if identity in known}
 
-    def _since_before_packing(self, sight: Sight) -> int | None:
-        """Since when a compressed file's content was seen in another file; None if it was not."""
-        found = {
-            one.since
-            for one in self._seen.values()
-            if one.text == sight.text
-            or (LEAST_ALIKE <= len(one.text) < HEAD and sight.text.startswith(one.text))
+    def _since_before_packing(self, text: bytes, now: dict[Identity, Sight]) -> int | None:
+        """Since when a compressed file's content was seen in another file; None if it was not.
+
+        Of several that begin so, it is one that has gone since the last look, or else any; of
+        these the youngest, since a log that was edited begins as it did before.
+        """
+        alike = {
+            identity: one
+            for identity, one in self._seen.items()
+            if one.sight.text == text
+            or (LEAST_ALIKE <= len(one.sight.text) < HEAD and text.startswith(one.sight.text))
         }
-        return found.pop() if len(found) == 1 else None
-
-
-def _goes_on(before: _Seen, now: Sight) -> bool:
-    return now.is_unknown or (bool(before.text) and now.text.startswith(before.text))
+        gone = [
+            one.since
+            for identity, one in alike.items()
+            if identity not in now and one.look == self.latest - 2
+        ]
+        return max(gone or [one.since for one in alike.values()], default=None)
 
 
 def forget_oldest(remembered: OrderedDict[_Key, _Value]) -> None:

@@ -1,6 +1,6 @@
 """GNU tail, run by `sh`: what is appended to a file, as it is appended.
 
-This is the only file that knows `sh`. Tail writes straight into a pipe that
+Tail writes straight into a pipe that
 the event loop reads, without a thread or a Python line in between; when nobody reads,
 the pipe fills and tail waits.
 
@@ -20,7 +20,8 @@ from server.errors import StartError
 
 PIPE_READ = 64 * 1024
 
-_ENCODING = "riacho_file_names"
+FILE_NAMES = "riacho_file_names"
+"""The encoding of what `sh` hands to a program."""
 
 
 def _find_codec(name: str) -> codecs.CodecInfo | None:
@@ -28,7 +29,7 @@ def _find_codec(name: str) -> codecs.CodecInfo | None:
 
     `sh` encodes the arguments of a command strictly, but with any codec that has a name.
     """
-    if name != _ENCODING:
+    if name != FILE_NAMES:
         return None
     return codecs.CodecInfo(
         lambda text, errors="strict": (os.fsencode(text), len(text)),
@@ -49,17 +50,17 @@ def find_tail() -> sh.Command:
     """
     for name in ("tail", "gtail"):
         try:
-            command = sh.Command(name).bake(_encoding=_ENCODING, _close_fds=False)
+            command = sh.Command(name).bake(_encoding=FILE_NAMES, _close_fds=False)
             if "GNU coreutils" in command("--version", _tty_out=False):
                 return command
         except (sh.CommandNotFound, sh.ErrorReturnCode):
             continue
         except (sh.ForkException, OSError) as error:
-            raise StartError(f"{name} cannot be started: {_why(error)}") from None
+            raise StartError(f"{name} cannot be started: {why_not_started(error)}") from None
     raise StartError("GNU tail is not installed: install the package coreutils")
 
 
-def _why(error: Exception) -> str:
+def why_not_started(error: Exception) -> str:
     """The cause; of what failed in the new process, `sh` has the whole traceback."""
     return str(error).strip().rpartition("\n")[2]
 
@@ -94,7 +95,7 @@ class Tail:
         except BaseException as error:
             os.close(reader)
             if isinstance(error, sh.ForkException):
-                raise OSError(f"tail cannot be started: {_why(error)}") from error
+                raise OSError(f"tail cannot be started: {why_not_started(error)}") from error
             raise
         finally:
             os.close(writer)
@@ -125,7 +126,8 @@ class Tail:
         if self._process.is_alive():
             with suppress(ProcessLookupError):
                 self._process.kill()
-        ended = asyncio.ensure_future(asyncio.to_thread(self._process.process.wait))
+        # no task: the end of the event loop cancels those that have not begun
+        ended = asyncio.get_running_loop().run_in_executor(None, self._process.process.wait)
         try:
             await asyncio.shield(ended)
         except asyncio.CancelledError:

@@ -1,5 +1,8 @@
 // Shows the last lines of a stream. Lines come in batches, as custom messages:
 // {lines: [[text, kind], ...], clear: bool}; a view that is new asks for those there are.
+// Where there are several logs, a line is [text, kind, log, number]: the log's name and its number.
+
+const COLOURS = 8; // in the style sheet
 
 export default {
   render({ model, el }) {
@@ -28,10 +31,16 @@ export default {
       lastTop = area.scrollTop;
     }
 
-    function makeLine([text, kind]) {
+    function makeLine([text, kind, log, number]) {
       const line = document.createElement("div");
       line.className = kind;
       line.textContent = text; // never markup: anyone may write to a log
+      if (log) {
+        const name = document.createElement("span");
+        name.className = `log log-${number % COLOURS}`;
+        name.textContent = log;
+        line.prepend(name, " ");
+      }
       return line;
     }
 

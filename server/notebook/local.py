@@ -10,11 +10,13 @@ import sys
 import tempfile
 import threading
 import weakref
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from server.catalog.specs import InputSpec, Spec, alias_of, parse_spec
 from server.errors import StartError
 from server.notebook.cells import when_cell_runs_again
 from server.settings import VIEWER_VARIABLE
@@ -28,32 +30,38 @@ _PAGES = re.compile(r"  (https?://\S+:(\d+)[^\s?]*)/(?:\?token=\S+)? +the pages"
 class LocalServer:
     """`python -m server` on this machine, until `stop` or the end of this process.
 
-    `log` is the log to stream, None for the demo's; `options` are those of the command
-    line, as in `LocalServer("app.log", "--retry", 100)`. It runs in `directory`: by default in
-    this one, and for the demo in a new one, which goes with it. In a notebook it also ends when
+    `log` is the log to stream, or a list of several, each as on the command line: a file,
+    NAME=FILE, a directory or a glob. None is the demo's. `options` are those of the command line,
+    as in `LocalServer(["app.log", "web.log"], "--retry", 100)`. It runs in `directory`: by default
+    in this one, and for the demo in a new one, which goes with it. In a notebook it also ends when
     its cell is run again, unless `ends_with_cell` is false. Raises StartError, with what the
     server says, if it does not start.
     """
 
     def __init__(
         self,
-        log: str | Path | None = None,
+        log: str | Path | Sequence[str | Path] | None = None,
         *options: object,
         port: int = 0,
         directory: str | Path | None = None,
         ends_with_cell: bool = True,
     ) -> None:
-        if directory is None and log is not None:
+        given = [log] if isinstance(log, str | Path) else list(log or [])
+        if directory is None and given:
             directory = Path.cwd()
         elif directory is None:
             directory = tempfile.mkdtemp(prefix="riacho-")
             weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self.directory = Path(directory)
-        self.log = self.directory / (log or "logs/log_gerado.log")
-        """The log that is streamed."""
+        specs = [parse_spec(str(one), directory=self.directory.absolute()) for one in given]
+        self.logs = [spec.path for spec in specs if not isinstance(spec, InputSpec)]
+        """The logs that are streamed, where they are: files, directories or globs."""
+        self.logs = self.logs or [self.directory / "logs/log_gerado.log"]
+        self.log = self.logs[0]
+        """The first of them."""
         self._arguments = [str(option) for option in options]
-        if log is not None:
-            self._arguments += ["--", str(self.log.absolute())]
+        if specs:
+            self._arguments += ["--", *map(_argument, specs)]
         self.port = port
         self.start()
         if ends_with_cell:
@@ -176,6 +184,14 @@ class _LastBytes:
         with open(self._reader, "rb", buffering=0) as pipe:
             while data := pipe.read(KEPT):
                 self._kept = (self._kept + data)[-KEPT:]
+
+
+def _argument(spec: Spec) -> str:
+    """What means the same log in any directory."""
+    if isinstance(spec, InputSpec):
+        return spec.text
+    alias = alias_of(spec)
+    return f"{alias}={spec.path}" if alias else str(spec.path)
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

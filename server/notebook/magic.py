@@ -1,4 +1,4 @@
-"""`%riacho`: the page that listens to a log. `%load_ext server.notebook.magic` loads it."""
+"""`%riacho`: the page that listens to logs. `%load_ext server.notebook.magic` loads it."""
 
 import html
 import os
@@ -31,27 +31,33 @@ class RiachoMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._servers: dict[tuple[str | None, int], LocalServer] = {}
+        self._servers: dict[tuple[tuple[str, ...], int], LocalServer] = {}
 
     @magic_arguments()
-    @argument("log", nargs="?", help="log to show; `stop` ends the servers that were started here")
+    @argument(
+        "logs",
+        nargs="*",
+        metavar="log",
+        help="log to show, or several; `stop` ends the servers that were started here",
+    )
     @argument("--port", type=int, default=0, help="port of the server to start; 0: a free one")
     @argument("--height", type=int, default=560, help="pixels (560)")
     @line_magic
     def riacho(self, line: str) -> None:
-        """Show a log, line by line as it grows.
+        """Show logs, line by line as they grow: one, or several in one stream.
 
         Without LOG: what Jupyter's own Riacho streams, or a demo where it has none.
         """
         arguments = parse_argstring(self.riacho, line)
-        if arguments.log == "stop":
+        logs = tuple(_unquoted(log) for log in arguments.logs)
+        if logs == ("stop",):
             self.stop()
             return
         own = os.environ.get(VIEWER_VARIABLE)
-        if own and arguments.log is None and not arguments.port:
+        if own and not logs and not arguments.port:
             base = own
         else:
-            base = f"{self._serve(arguments.log, arguments.port).browser_url}/"
+            base = f"{self._serve(logs, arguments.port).browser_url}/"
         address = html.escape(base + PAGE)
         display(
             HTML(
@@ -61,18 +67,24 @@ class RiachoMagics(Magics):
             )
         )
 
-    def _serve(self, log: str | None, port: int) -> LocalServer:
-        """The server of a log, started unless it runs."""
-        server = self._servers.get((log, port))
+    def _serve(self, logs: tuple[str, ...], port: int) -> LocalServer:
+        """The server of these logs, started unless it runs."""
+        server = self._servers.get((logs, port))
         if server is None or not server.is_running:
             try:
-                server = LocalServer(log, port=port, directory=Path.cwd(), ends_with_cell=False)
+                server = LocalServer(logs, port=port, directory=Path.cwd(), ends_with_cell=False)
             except StartError as error:
                 raise UsageError(str(error)) from None
-            self._servers[log, port] = server
+            self._servers[logs, port] = server
         return server
 
     def stop(self) -> None:
         """End the servers that were started here."""
         while self._servers:
             self._servers.popitem()[1].stop()
+
+
+def _unquoted(argument: str) -> str:
+    """Without the quotes around it, which IPython leaves there."""
+    is_quoted = len(argument) > 1 and argument[0] == argument[-1] and argument[0] in "\"'"
+    return argument[1:-1] if is_quoted else argument

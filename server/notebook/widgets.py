@@ -5,20 +5,18 @@ batches, so that neither is kept busy by the number of events.
 """
 
 import asyncio
-import itertools
+import json
 import re
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-import anywidget
 import ipywidgets
-import traitlets
 
 from server.client import Follower
 from server.notebook.cells import when_cell_runs_again
+from server.notebook.lines import Line, LineArea, RecentLines
 from server.sse.event import Event
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -41,14 +39,16 @@ _FACTS: dict[str, str] = {
     "clipped": "The next line is longer than what is shown.",
     "shutdown": "The server is shutting down.",
     "refused": "The server has too many clients.",
+    "log-added": "This log is new.",
+    "log-removed": "This log is gone.",
+    "source-started": "What writes this log runs again.",
+    "source-ended": "What writes this log has ended.",
+    "source-lost": "Some lines of this log could not be kept.",
     "close": "The server has finished.",
 }
 
 _STATES = {"open": "listening", "waiting": "reconnecting"}
 """What a page calls the states of a `Follower`."""
-
-Line = tuple[str, str]
-"""A line's text, and its kind: a level in lower case, `fact`, or nothing."""
 
 
 def level_of(line: str) -> str | None:
@@ -225,88 +225,68 @@ class StreamView(ipywidgets.VBox):  # type: ignore[misc]
         self.status.value = f"{self.state}, {self.count:,} {self.noun}{trouble}"
 
 
-class LineArea(anywidget.AnyWidget):
-    """Shows the last `bound` lines; a reader who has scrolled up is left in peace.
-
-    `anew` is called for each view that opens, and shows it all lines there are.
-    """
-
-    _esm = Path(__file__).with_name("line_area.js")
-    _css = Path(__file__).with_name("line_area.css")
-
-    bound = traitlets.Int(1000, min=1).tag(sync=True)
-
-    def __init__(self, anew: Callable[[], None], **traits: Any) -> None:
-        super().__init__(**traits)
-        self.on_msg(lambda *_: anew())
-
-    def show(self, lines: list[Line], clear: bool = False) -> None:
-        """Add lines, instead of those there are if `clear`."""
-        self.send({"lines": lines, "clear": clear})
-
-
-class RecentLines:
-    """The last `bound` lines of each kind: a flood of one leaves the others in place."""
-
-    def __init__(self, bound: int) -> None:
-        self.count = 0
-        """How many there were, of all kinds."""
-        self._bound = bound
-        self._numbered: dict[str, deque[tuple[int, Line]]] = {}
-
-    def add(self, text: str, kind: str) -> None:
-        self.count += 1
-        lines = self._numbered.setdefault(kind, deque(maxlen=self._bound))
-        lines.append((self.count, (text, kind)))
-
-    def after(self, count: int, is_wanted: Callable[[str], bool]) -> list[Line]:
-        """In order, the last ones of all wanted kinds that came after the first `count`."""
-        found = [
-            one
-            for kind, lines in self._numbered.items()
-            if is_wanted(kind)
-            for one in itertools.takewhile(lambda one: one[0] > count, reversed(lines))
-        ]
-        return [line for _, line in sorted(found)[-self._bound :]]
-
-
 class LogView(StreamView):
     """A view of a log's stream, which can hide what is below a level.
 
+    With `logs` it shows these in one stream, each with its name in a colour of its own: names or
+    patterns, as in `LogView(url, logs=["app.log", "web*"])`.
+
     It shows the last `bound` lines, and what comes beyond them between two batches never
-    crosses to the page. A line that names no level has that of the line before it, so a
-    traceback stays with its error.
+    crosses to the page. A line that names no level has that of the line before it in its log, so
+    a traceback stays with its error.
     """
 
     noun = "lines"
 
-    def __init__(self, url: str, *, bound: int = 1000, token: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        logs: str | Sequence[str] = (),
+        bound: int = 1000,
+        token: str | None = None,
+    ) -> None:
         self._recent = RecentLines(bound)
         self._shown = 0
-        self._kind = ""
+        self._kinds: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._names_logs = bool(logs)
         self.level = ipywidgets.Dropdown(
             options=[("every line", ""), *((f"{level} and above", level) for level in LEVELS[1:])],
             description="Show",
         )
         self.area = LineArea(lambda: self.call(self._show_anew), bound=bound)
+        if logs:
+            url = _with_logs(url, [logs] if isinstance(logs, str) else logs)
         super().__init__(url, [self.area], controls=[self.level], token=token)
         self.level.observe(lambda _: self.call(self._show_anew), "value")
 
     @property
     def lines(self) -> list[str]:
-        """The last lines, without those that the level hides."""
+        """The last lines, without those that the level hides, and without the logs' names."""
         with self._lock:
             recent = self._recent.after(0, self._is_wanted)
-        return [text for text, kind in recent if kind != "fact"]
+        return [line[0] for line in recent if line[1] != "fact"]
 
     def take(self, event: Event) -> None:
-        name, text = event.name or "message", event.data or ""
+        name, text, log = event.name or "message", event.data or "", ""
+        if name != "message" and name not in _FACTS:
+            return
+        if self._names_logs:
+            said: dict[str, Any] = json.loads(text)
+            text, log = said.get("line", ""), said.get("log", "")
         if name == "message":
             level = level_of(text)
-            self._kind = level.lower() if level else self._kind
-            self._recent.add(text, self._kind)
-        elif name in _FACTS:
-            self._recent.add(_FACTS[name], "fact")
+            kind = level.lower() if level else self._kinds.get(log, "")
+            self._kinds[log] = kind
+            self._recent.add(self._line(text, kind, log))
+        else:
+            self._recent.add(self._line(_FACTS[name], "fact", log))
+
+    def _line(self, text: str, kind: str, log: str) -> Line:
+        if not log:
+            return text, kind
+        return text, kind, log, self._numbers.setdefault(log, len(self._numbers))
 
     def draw(self) -> None:
         lines = self._recent.after(self._shown, self._is_wanted)
@@ -323,3 +303,9 @@ class LogView(StreamView):
     def _is_wanted(self, kind: str) -> bool:
         level, least = kind.upper(), self.level.value
         return not least or level not in LEVELS or LEVELS.index(level) >= LEVELS.index(least)
+
+
+def _with_logs(url: str, logs: Sequence[str]) -> str:
+    """The address of the stream with these logs, in the form that has their names."""
+    query = urlencode([*(("log", log) for log in logs), ("format", "json")])
+    return f"{url}{'&' if '?' in url else '?'}{query}"

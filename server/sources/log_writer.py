@@ -77,8 +77,9 @@ class LogWriter:
         self._callback = PeriodicCallback(self.write_line, interval * 1000)
 
     def start(self) -> None:
-        """Start to write, on the current event loop."""
-        self._callback.start()
+        """Start to write, on the current event loop, if that was not done yet."""
+        if not self._callback.is_running():
+            self._callback.start()
 
     def stop(self) -> None:
         """Stop writing and close the file."""

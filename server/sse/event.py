@@ -7,6 +7,7 @@ quoted below are from its sections 9.2.4 to 9.2.7.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 MEDIA_TYPE = "text/event-stream; charset=utf-8"
@@ -69,7 +70,12 @@ def control_event(name: str, id: str | None = None, **data: object) -> bytes:
 
     A page that does not listen for `name` never sees it.
     """
-    return Event(json.dumps(data), id=id, name=name).encode()
+    return told(name, data, id)
+
+
+def told(name: str, details: Mapping[str, object], id: str | None = None) -> bytes:
+    """The same of details that are at hand."""
+    return Event(json.dumps(details), id=id, name=name).encode()
 
 
 def last_event_id(header: str | None) -> str | None:

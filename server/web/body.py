@@ -25,6 +25,10 @@ _LARGE = 8 * 1024
 _log = logging.getLogger(__name__)
 
 
+class CutOffError(Exception):
+    """The rest of a body cannot be had; says why."""
+
+
 class Caller(NamedTuple):
     """Who has asked, and for what."""
 
@@ -100,6 +104,8 @@ class Body:
             if self._is_shutting_down and self._why != "finished":
                 self._why = "server stopped"
                 await self._finish(self.last_piece())
+        except CutOffError as error:
+            self._why = str(error)
         except Exception as error:
             self._note(error)
 

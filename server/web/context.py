@@ -8,6 +8,7 @@ from typing import Protocol
 
 from server.feeds.contract import Batch
 from server.settings import Settings
+from server.supervision import supervise
 from server.web.access import Access
 from server.web.quota import StreamQuota
 
@@ -67,7 +68,8 @@ class Context:
     def add(self, stream: OpenStream) -> None:
         """Count a stream that has begun, and keep it alive."""
         if not self.streams:
-            self._keeper = asyncio.create_task(self._keep_alive())
+            name = "the keep-alive of the streams"
+            self._keeper = asyncio.create_task(supervise(name, self._keep_alive))
         self.streams.add(stream)
 
     def remove(self, stream: OpenStream) -> None:

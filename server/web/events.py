@@ -5,6 +5,7 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from ssl import SSLWantWriteError
 
 from tornado.iostream import IOStream
@@ -13,6 +14,8 @@ from tornado.web import HTTPError
 from server.feeds.contract import (
     AfterId,
     Batch,
+    BrokenOffError,
+    BusyError,
     Feed,
     FinishedError,
     LostError,
@@ -25,7 +28,7 @@ from server.reporting import printable
 from server.settings import Settings
 from server.sse.event import KEEP_ALIVE, MEDIA_TYPE, Event, last_event_id
 from server.web.base import REFUSED_FOR, StreamingHandler
-from server.web.body import Body, Caller
+from server.web.body import Body, Caller, CutOffError
 from server.web.context import LOOKS, Context
 
 ID_PARAMETERS = (
@@ -50,6 +53,7 @@ class EventBody(Body):
         "_extra_events",
         "_feed",
         "_heard_bytes",
+        "_opening",
         "_send",
         "_silent_looks",
         "_start",
@@ -64,11 +68,12 @@ class EventBody(Body):
         connection: IOStream,
         chunked: bool,
         caller: Caller,
-        feed: Feed,
+        opening: AbstractAsyncContextManager[Feed],
         start: Start,
     ) -> None:
         super().__init__(context, connection, chunked, caller)
-        self._feed = feed
+        self._opening = opening
+        self._feed: Feed | None = None
         self._start = start
         self.subscription: Subscription | None = None
         """Its way through the feed, once it is known where it begins."""
@@ -84,7 +89,15 @@ class EventBody(Body):
         self.start(self._pieces())
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        feed = self._feed
+        async with self._opening as feed:
+            self._feed = feed
+            try:
+                async for piece in self._events_of(feed):
+                    yield piece
+            except BrokenOffError as error:
+                raise CutOffError(str(error)) from None
+
+    async def _events_of(self, feed: Feed) -> AsyncIterator[bytes]:
         try:
             place = await feed.locate(self._start)
         except FinishedError:
@@ -157,19 +170,21 @@ class EventBody(Body):
     @property
     def lag(self) -> int | None:
         """How much the client has yet to get, in the feed's unit; None before it begins."""
-        return self._feed.lag(self.subscription.place) if self.subscription else None
+        if self._feed is None or self.subscription is None:
+            return None
+        return self._feed.lag(self.subscription.place)
 
     def last_piece(self) -> bytes:
         return farewell(self.context.settings)
 
     def report(self) -> dict[str, object]:
         after = {"after": self.caller.after[:64]} if self.caller.after else {}
-        begin = {"from": self._begin} if self._begin else {}
+        begin = {"from": self._begin[:64]} if self._begin else {}
         return {**after, **begin, "events": self.events, **super().report()}
 
 
 class EventStreamHandler(StreamingHandler):
-    """A stream of events. A stream of your own needs only its `open_feed`."""
+    """A stream of events. A stream of your own needs only its `open_feed`, or `opening`."""
 
     parameters: frozenset[str] = frozenset()
     """What may stand in the query, beside the last event id and the token."""
@@ -181,18 +196,31 @@ class EventStreamHandler(StreamingHandler):
         """The feed to send. Raises HTTPError for a bad request."""
         raise NotImplementedError
 
+    def opening(self) -> AbstractAsyncContextManager[Feed]:
+        """The feed, for as long as its events are sent.
+
+        Raises HTTPError for a bad request, BusyError if the client is to come back later.
+        """
+        return nullcontext(self.open_feed())
+
     def start_at(self) -> Start:
         """Where a client begins that does not come back. Raises HTTPError for a bad request."""
         return Oldest()
 
-    def is_over(self, feed: Feed, last_event_id: str) -> bool:
+    def is_over(self, last_event_id: str) -> bool:
         """Whether a client that comes back with this id has all there will ever be."""
         return False
 
     def get(self) -> None:
         after = self.after = self._last_event_id()
-        feed, start = self.open_feed(), self.start_at()
-        if after is not None and self.is_over(feed, after):
+        try:
+            opening, start = self.opening(), self.start_at()
+        except BusyError as error:
+            self.context.ended["refused"] += 1
+            self._set_stream_headers()
+            self._refuse(str(error))
+            return
+        if after is not None and self.is_over(after):
             # "Clients can be told to stop reconnecting using the HTTP 204 No Content
             # response code." (WHATWG HTML, section 9.2.1)
             self.set_status(204)
@@ -211,11 +239,12 @@ class EventStreamHandler(StreamingHandler):
         connection, caller = self.let_go(after)
         chunked = self.request.version == "HTTP/1.1"
         begin = start if after is None else AfterId(after)
-        EventBody(self.context, connection, chunked, caller, feed, begin).begin()
+        EventBody(self.context, connection, chunked, caller, opening, begin).begin()
 
     def head(self, *args: str) -> Awaitable[None] | None:
         self.after = self._last_event_id()
-        self.open_feed()
+        with suppress(BusyError):  # the answer to GET would be a stream, too
+            self.opening()
         self.start_at()
         self._set_stream_headers()
         if self.request.version == "HTTP/1.1":

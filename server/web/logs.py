@@ -1,23 +1,61 @@
-"""`/stream-logs` and `/logs`: the lines of a log as events, and what logs there are."""
+"""`/stream-logs` and `/logs`: the lines of logs as events, and what logs there are."""
+
+import re
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from difflib import get_close_matches
 
 from tornado.web import HTTPError
 
-from server.feeds.contract import Feed, Last, LogSource, Oldest, Start
+from server.feeds.contract import FORMS, MOST_LOGS, Feed, Last, Logs, LogSource, Oldest, Start
 from server.settings import MAX_BACKLOG
 from server.web.base import BaseHandler
 from server.web.events import EventStreamHandler
 
+_MOST_NAMED = 20
+"""Names of logs in an answer that refuses a request."""
+
 
 class LogStreamHandler(EventStreamHandler):
-    """`/stream-logs`: the lines of a log."""
+    """`/stream-logs`: the lines of one log, or of several in one stream."""
 
-    parameters = frozenset({"backlog", "from"})
+    parameters = frozenset({"backlog", "from", "log", "format"})
 
-    def initialize(self, feed: Feed) -> None:
-        self._feed = feed
+    def initialize(self, logs: Logs) -> None:
+        self._logs = logs
 
-    def open_feed(self) -> Feed:
-        return self._feed
+    def opening(self) -> AbstractAsyncContextManager[Feed]:
+        """One log in the form that is asked for; several always as JSON, with their names."""
+        wanted = self.get_query_arguments("log", strip=False)
+        form = self.get_query_argument("format", None)
+        if form is not None and form not in FORMS:
+            known = " or ".join(FORMS)
+            raise HTTPError(400, f"format={form!r} is not known: give {known}")
+        if not wanted:
+            return self._only().opened(form or "text")
+        if len(wanted) == 1 and not _is_pattern(wanted[0]):
+            return find(self._logs, wanted[0]).opened(form or "text")
+        if form == "text":
+            raise HTTPError(400, "format=text has no names of logs: give format=json for several")
+        return self._logs.merged(self._patterns(wanted))
+
+    def _only(self) -> LogSource:
+        names = self._logs.names
+        only = self._logs.get(names[0]) if len(names) == 1 else None
+        if only is None:
+            raise HTTPError(400, f"there are several logs: give log=NAME, one of {_listed(names)}")
+        return only
+
+    def _patterns(self, wanted: Sequence[str]) -> Sequence[str]:
+        for name in wanted:
+            if not _is_pattern(name):
+                find(self._logs, name)
+        count = len(self._logs.matching(wanted))
+        if count > MOST_LOGS:
+            raise HTTPError(
+                400, f"{count} logs are too many for one stream: give {MOST_LOGS} at the most"
+            )
+        return sorted(set(wanted))
 
     def start_at(self) -> Start:
         backlog = self.integer("backlog", self.context.settings.backlog, 0, MAX_BACKLOG)
@@ -30,8 +68,26 @@ class LogStreamHandler(EventStreamHandler):
 class LogsHandler(BaseHandler):
     """`/logs`: the logs that are served, as JSON."""
 
-    def initialize(self, feed: LogSource) -> None:
-        self._feed = feed
+    def initialize(self, logs: Logs) -> None:
+        self._logs = logs
 
     async def get(self) -> None:
-        self.finish({"logs": [await self._feed.describe()]})
+        self.finish(await self._logs.describe())
+
+
+def find(logs: Logs, name: str) -> LogSource:
+    """The log that is called so. Raises HTTPError 404 that names the nearest ones."""
+    log = logs.get(name)
+    if log is None:
+        near = get_close_matches(name, logs.names, _MOST_NAMED, 0.3)
+        raise HTTPError(404, "there is no log %r: %s", name, _listed(near or logs.names))
+    return log
+
+
+def _is_pattern(name: str) -> bool:
+    return re.search(r"[*?\[]", name) is not None
+
+
+def _listed(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:_MOST_NAMED]) or "there are no logs yet"
+    return f"{listed}, and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else listed

@@ -1,30 +1,30 @@
 """What the server counts, for Prometheus."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from server.feeds.contract import LogSource
+from server.feeds.contract import Logs, Status
 from server.web.context import Context
 from server.web.events import EventBody
 from server.web.monitoring import LoopDelay
 
 
-def exposition(context: Context, feed: LogSource, delay: LoopDelay) -> tuple[str, bytes]:
+def exposition(context: Context, logs: Logs, delay: LoopDelay) -> tuple[str, bytes]:
     """All metrics as they are now: media type and text."""
     registry = CollectorRegistry()
-    registry.register(_Collector(context, feed, delay))
+    registry.register(_Collector(context, logs, delay))
     ProcessCollector(registry=registry)
     return CONTENT_TYPE_LATEST, generate_latest(registry)
 
 
 class _Collector(Collector):
-    def __init__(self, context: Context, feed: LogSource, delay: LoopDelay) -> None:
+    def __init__(self, context: Context, logs: Logs, delay: LoopDelay) -> None:
         self._context = context
-        self._feed = feed
+        self._logs = logs
         self._delay = delay
 
     def collect(self) -> Iterable[Metric]:
@@ -58,22 +58,58 @@ class _Collector(Collector):
         yield _counter("sent_bytes", "Bytes of streams, counted for each client.", size)
 
     def _log(self) -> Iterator[Metric]:
-        status = self._feed.status()
-        counters = status.counters
+        statuses = self._statuses()
         resumes = CounterMetricFamily(
-            "riacho_resumes", "Clients that came back, by where they read on.", labels=["source"]
+            "riacho_resumes",
+            "Clients that came back, by where they read on.",
+            labels=["log", "source"],
         )
-        resumes.add_metric(["memory"], counters["resumes_memory"])
-        resumes.add_metric(["disk"], counters["resumes_disk"])
+        for name, status in statuses.items():
+            resumes.add_metric([name, "memory"], status.counters["resumes_memory"])
+            resumes.add_metric([name, "disk"], status.counters["resumes_disk"])
         yield resumes
-        yield _counter("gaps", "Times a client was told of lost lines.", counters["gaps"])
-        yield _counter("rotations", "Rotations of the log.", counters["rotations"])
-        yield _counter("truncations", "Truncations of the log.", counters["truncations"])
-        yield _counter("tail_restarts", "Times tail was replaced.", counters["tail_restarts"])
-        yield _gauge("tail_up", "Whether tail is running.", status.is_tailed)
-        yield _gauge("log_readable", "Whether the log can be read.", not status.problem)
-        yield _gauge("log_size_bytes", "Size of the log's file.", status.size)
-        yield _gauge("log_unread_bytes", "Bytes of it that were not read yet.", status.unread)
+        for key, metric, help in _COUNTERS:
+            counter = CounterMetricFamily(f"riacho_{metric}", help, labels=["log"])
+            for name, status in statuses.items():
+                counter.add_metric([name], status.counters[key])
+            yield counter
+        for metric, help, value in _GAUGES:
+            gauge = GaugeMetricFamily(f"riacho_{metric}", help, labels=["log"])
+            for name, status in statuses.items():
+                gauge.add_metric([name], value(status))
+            yield gauge
+        yield _gauge("logs", "Logs that are served.", len(self._logs.names))
+        yield _gauge("logs_followed", "Of these, logs that somebody reads.", len(statuses))
+
+    def _statuses(self) -> dict[str, Status]:
+        """How the logs are doing that are followed, MOST_LABELS of them at the most."""
+        logs = ((name, self._logs.get(name)) for name in self._logs.names)
+        statuses = {name: log.status() for name, log in logs if log}
+        known = {name: status for name, status in statuses.items() if status}
+        return dict(list(known.items())[:MOST_LABELS])
+
+
+MOST_LABELS = 500
+"""Logs that have metrics of their own."""
+
+_COUNTERS = (
+    ("gaps", "gaps", "Times a client was told of lost lines."),
+    ("rotations", "rotations", "Rotations of the log."),
+    ("truncations", "truncations", "Truncations of the log."),
+    ("tail_restarts", "tail_restarts", "Times tail was replaced."),
+    ("tail_lates", "tail_late", "Times tail was late, and the log was read without it."),
+)
+
+_GAUGES: tuple[tuple[str, str, Callable[[Status], float]], ...] = (
+    ("tail_up", "Whether tail is running.", lambda status: status.is_tailed),
+    ("log_readable", "Whether the log can be read.", lambda status: not status.progress.problem),
+    ("log_size_bytes", "Size of the log's file.", lambda status: status.size),
+    (
+        "log_unread_bytes",
+        "Bytes of it that were not read yet.",
+        lambda status: status.progress.unread,
+    ),
+)
 
 
 def _gauge(name: str, help: str, value: float) -> Metric:

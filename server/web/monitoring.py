@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 
-from server.feeds.contract import LogSource
+from server.feeds.contract import Logs
 from server.web.base import BaseHandler
 
 
@@ -32,13 +32,13 @@ class LoopDelay:
 class MetricsHandler(BaseHandler):
     """`/metrics` for Prometheus."""
 
-    def initialize(self, feed: LogSource, delay: LoopDelay) -> None:
-        self._feed = feed
+    def initialize(self, logs: Logs, delay: LoopDelay) -> None:
+        self._logs = logs
         self._delay = delay
 
     async def get(self) -> None:
         # only when it is asked for, and in a thread: its import takes as long as our start
         metrics = await asyncio.to_thread(importlib.import_module, "server.web.metrics")
-        kind, text = metrics.exposition(self.context, self._feed, self._delay)
+        kind, text = metrics.exposition(self.context, self._logs, self._delay)
         self.set_header("Content-Type", kind)
         self.finish(text)

@@ -2,7 +2,6 @@
 
 from tornado.web import HTTPError
 
-from server.feeds.contract import Feed
 from server.feeds.numbers import LARGEST, LONGEST_INTERVAL, NumberFeed, slow_page
 from server.web.base import StreamingHandler
 from server.web.events import EventStreamHandler
@@ -21,8 +20,8 @@ class NumberStreamHandler(EventStreamHandler):
             raise HTTPError(400, f"to={last} is below from={first}")
         return NumberFeed(first, last, interval)
 
-    def is_over(self, feed: Feed, last_event_id: str) -> bool:
-        return last_event_id == feed.end.id
+    def is_over(self, last_event_id: str) -> bool:
+        return last_event_id == self.open_feed().end.id
 
 
 class SlowNumbersHandler(StreamingHandler):

@@ -4,11 +4,16 @@ import re
 import sys
 from collections.abc import AsyncIterator
 
-from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
-from server.feeds.contract import LogSource, RawFile
+from server.feeds.contract import CannotReadError, Logs, RawFile
+from server.reporting import printable
 from server.web.base import StreamingHandler
+from server.web.body import CutOffError
+from server.web.logs import find
+
+UNREADABLE_FOR = 10
+"""Seconds after which a client asks again for a log that cannot be read."""
 
 _ETAG = re.compile(r'"([0-9a-f-]+)/([0-9a-f]{1,16})"')
 
@@ -16,8 +21,8 @@ _ETAG = re.compile(r'"([0-9a-f-]+)/([0-9a-f]{1,16})"')
 class RawLogHandler(StreamingHandler):
     """One file, from the first header to the last byte, whatever takes the log's path meanwhile."""
 
-    def initialize(self, feed: LogSource) -> None:
-        self._feed = feed
+    def initialize(self, logs: Logs) -> None:
+        self._logs = logs
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """A file's name is any bytes (PEP 383)."""
@@ -27,10 +32,8 @@ class RawLogHandler(StreamingHandler):
             else super().decode_argument(value, name)
         )
 
-    def get(self, name: str) -> None:
-        raw = self._feed.raw() if name == self._feed.name else None
-        if raw is None:
-            raise HTTPError(404, "there is no log %r", name)
+    async def get(self, name: str) -> None:
+        raw = await self._find(name)
         size = raw.size
         start, end = self._range(raw, size)
         self.set_header("Content-Type", "application/octet-stream")
@@ -44,6 +47,25 @@ class RawLogHandler(StreamingHandler):
             self.set_status(206)
             self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         self.send(_pieces(raw, start, end), end - start)
+
+    async def _find(self, name: str) -> RawFile:
+        """The log's file. Raises HTTPError: 404 if there is none, 503 if it cannot be read now."""
+        log = find(self._logs, name)
+        try:
+            raw = await log.raw()
+        except CannotReadError as error:
+            raise HTTPError(503, "%s", printable(str(error))) from None
+        if raw is None:
+            status = log.status()
+            problem = (status and status.progress.problem) or "is not there"
+            exists = status is not None and status.exists
+            raise HTTPError(503 if exists else 404, "%s %s", printable(name), problem)
+        return raw
+
+    def set_challenge(self, status_code: int) -> None:
+        super().set_challenge(status_code)
+        if status_code == 503:
+            self.set_header("Retry-After", UNREADABLE_FOR)
 
     def compute_etag(self) -> str | None:
         """Ours has been set: it tells the file and how much of it there was."""
@@ -83,8 +105,12 @@ def _offset(digits: str) -> int:
 
 
 async def _pieces(raw: RawFile, start: int, end: int) -> AsyncIterator[bytes]:
-    async for piece in raw.read(start, end):
-        start += len(piece)
-        yield piece
-    if start < end:  # truncated meanwhile: the client must not take it for the whole
-        raise StreamClosedError
+    """Raises CutOffError rather than end early: the client must not take that for the whole."""
+    try:
+        async for piece in raw.read(start, end):
+            start += len(piece)
+            yield piece
+    except CannotReadError as error:
+        raise CutOffError(str(error)) from None
+    if start < end:
+        raise CutOffError("the log was truncated")

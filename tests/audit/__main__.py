@@ -12,14 +12,14 @@ import argparse
 import random
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.audit.chaos import Chaos
 from tests.audit.clients import Audience
 from tests.audit.disk import Disk
-from tests.audit.verdict import FAILURES, Record, Verdict
+from tests.audit.report import report
+from tests.audit.verdict import Record, Verdict
 from tests.audit.writer import Writer, clock
 from tests.running import Server
 
@@ -45,7 +45,7 @@ def audit(
             chaos.wait(0, 1.4)
         writer.stop()
         disk.look(clock(), "the end")
-        audience.settle(writer.last)
+        audience.settle(lambda client: client.last == writer.last)
         is_alive = server.process.poll() is None
     finally:
         server.process.kill()
@@ -55,8 +55,7 @@ def audit(
         times=writer.times,
         destroyed=disk.destroyed,
         pieces=disk.pieces | writer.pieces,
-        starts=chaos.starts,
-        pauses=chaos.pauses,
+        servers=[chaos.serving],
         actions=chaos.actions,
         looks=disk.looks,
     )
@@ -68,28 +67,6 @@ def audit(
     if "Traceback" in errors:
         print("\nthe server's first error:", errors[errors.index("Traceback") :][:5000])
     return is_alive and not ("Traceback" in errors or verdict.problems or audience.error)
-
-
-def report(verdict: Verdict) -> None:
-    """Print what was done and what came of it."""
-    record, counts = verdict.record, verdict.counts
-    kinds = Counter(action.name for action in record.actions)
-    print("actions:", len(record.actions))
-    for name, count in sorted(kinds.items()):
-        print(f"  {name}: {count}")
-    print("lines:", record.last)
-    print("destroyed:", sum(destroyed.span.length for destroyed in record.destroyed))
-    print("deliveries:", sum(client.delivered for client in verdict.everyone))
-    undetectable = [kind for kind in counts if kind.startswith("undetectable")]
-    told = ("gaps", "unprovable gaps", "excused", *undetectable, "repeated after a gap")
-    for kind in (*told, *FAILURES):
-        print(f"{kind}: {counts[kind]}")
-    alike = Counter((problem.kind, problem.span) for problem in verdict.problems)
-    first = {(problem.kind, problem.span): problem for problem in reversed(verdict.problems)}
-    for (kind, span), count in sorted(alike.items(), key=lambda item: item[0][1]):
-        print(f"{kind}: {span} of {count} clients")
-    for key in list(alike)[:12]:
-        print("\n" + verdict.explain(first[key]))
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import psutil
 from tests.audit.clients import Audience
 from tests.audit.disk import Disk
 from tests.audit.rotation import KEEP, Rotation
-from tests.audit.verdict import Action
+from tests.audit.verdict import Action, Serving
 from tests.audit.writer import Writer, clock
 from tests.running import Server, wait_until
 
@@ -35,14 +35,13 @@ class Chaos:
         wanted: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self.actions: list[Action] = []
-        self.starts: list[float] = [0.0]
-        """When the server was started."""
-        self.pauses: list[tuple[float, float]] = []
-        """When it was down or stopped."""
+        self.serving = Serving()
+        """When the server was started, and when it was down or stopped."""
         self._random = chance
         self._writer = writer
         self._disk = disk
-        self._server = server
+        self.server = server
+        """What is killed, stopped and started."""
         self._audience = audience
         self._log = disk.log
         self._is_wanted = wanted
@@ -106,7 +105,7 @@ class Chaos:
     def _some_on_files(self, most: int) -> None:
         wanted = {one: n for one, n in self._on_files.items() if self._is_wanted(one.__name__)}
         wanted.pop(self.cut_back, None)  # what it removes was perhaps not sent
-        wanted.pop(self.cut_the_front, None)  # the server looks for the rest in three files
+        wanted.pop(self.cut_the_front, None)  # of many lines the server looks at some only
         for _ in range(self._random.randint(0, most) if wanted else 0):
             [action] = self._random.choices([*wanted], [*wanted.values()])
             self._act_on_files(action)
@@ -169,11 +168,19 @@ class Chaos:
             self._rotation.pack([name])
 
     def _rename(self, pause: float) -> None:
+        """Rename the log. One that gets a doubtful name is not written to any more after that, nor
+        within the same tick of the file system's clock.
+        """
         name = self._rotation.next_name()
-        with self._perhaps_locked():
+        is_doubtful = self._rotation.is_doubtful
+        with self._writer.between_lines() if is_doubtful else self._perhaps_locked():
+            if is_doubtful:
+                self.wait(0.02, 0.02)
             os.rename(self._log, name)
             self.wait(0, pause)
             self._log.touch()
+            if is_doubtful:
+                self._writer.reopen()
 
     # --- rotation by logrotate
 
@@ -302,16 +309,16 @@ class Chaos:
         try:
             yield
         finally:
-            self.pauses.append((began, clock()))
+            self.serving.pauses.append((began, clock()))
 
     def _restart(self, number: signal.Signals) -> None:
         with self._pause():
-            code = self._server.end(number)
+            code = self.server.end(number)
             assert number == signal.SIGKILL or code == 0, f"the server ended with {code}"
             self._some_on_files(3)
-            self.starts.append(clock())
-            self._server.arguments[-1] = str(self._random.choice([1, 4, 16]) * 1024 * 1024)
-            self._server.start()
+            self.serving.starts.append(clock())
+            self.server.arguments[-1] = str(self._random.choice([1, 4, 16]) * 1024 * 1024)
+            self.server.start()
 
     def kill_server(self) -> None:
         self._restart(signal.SIGKILL)
@@ -321,27 +328,27 @@ class Chaos:
 
     def stop_server(self) -> None:
         with self._pause():
-            self._server.process.send_signal(signal.SIGSTOP)
+            self.server.process.send_signal(signal.SIGSTOP)
             self.wait(0.1, self._random.choice([0.3, 2]))
             self._some_on_files(3)
-            self._server.process.send_signal(signal.SIGCONT)
+            self.server.process.send_signal(signal.SIGCONT)
 
     def stop_server_for_many_rotations(self) -> None:
         """More rotations than files are kept, while the server has no time."""
         with self._pause():
-            self._server.process.send_signal(signal.SIGSTOP)
+            self.server.process.send_signal(signal.SIGSTOP)
             for _ in range(KEEP // 3 + 3):
                 self._act_on_files(self.rotate_in_a_blink)
-            self._server.process.send_signal(signal.SIGCONT)
+            self.server.process.send_signal(signal.SIGCONT)
 
     def kill_tail(self) -> None:
         with suppress(psutil.NoSuchProcess):  # the server ended it just now
-            for tail in self._server.tails():
+            for tail in self.server.tails():
                 tail.kill()
 
     def stop_tail(self) -> None:
         with suppress(psutil.NoSuchProcess):
-            for tail in self._server.tails():
+            for tail in self.server.tails():
                 tail.suspend()
 
     def new_client(self) -> None:

@@ -4,6 +4,7 @@ import random
 import selectors
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.audit.writer import clock, number_of
@@ -25,6 +26,8 @@ class Run:
     ended: float
     first_id: bytes
     last_id: bytes
+    server: int = 0
+    """From which of the servers."""
 
 
 @dataclass(slots=True)
@@ -36,24 +39,22 @@ class Fact:
     at: float
 
 
-class Client:
-    """What one client asks for, got and does next."""
+class Received:
+    """What has come to a client of one log, and what has befallen it.
 
-    def __init__(self, name: str, query: str, window: int) -> None:
+    query: what it asked for. It is read on until the client has left.
+    """
+
+    def __init__(self, name: str, query: str) -> None:
         self.name = name
         self.query = query
         self.history: list[Run | Fact] = []
         self.last = 0
         self.delivered = 0
-        self.socket: socket.socket | None = None
-        self.is_reading = False
-        self.stalled_until = self.absent_until = 0.0
         self.has_left = False
-        self._window = window
-        self._id = b""
+        self.server = 0
+        """Which of the servers it reads from."""
         self._run: Run | None = None
-        self._buffer = b""
-        self._in_body = False
         self._part = b""
         """What has come of a line that is not finished."""
         self._is_part = self._continues = False
@@ -61,6 +62,51 @@ class Client:
     def note(self, name: str, text: str = "") -> None:
         self.history.append(Fact(name, text, clock()))
         self._run = None
+
+    def take_fact(self, name: str, text: str) -> None:
+        """Take an event that says something of the stream."""
+        self._is_part |= name == "unfinished"
+        self._continues |= name == "continued"
+        self.note(name, text)
+
+    def take(self, line: bytes, id: bytes, now: float) -> None:
+        """Take a line, or a part of one: parts are put together before they are looked at."""
+        if self._continues:
+            line = self._part + line
+        elif self._part:  # the file ended there
+            self.history.append(Fact("torn", self._part.decode("latin-1"), now))
+        is_part, self._is_part, self._continues = self._is_part, False, False
+        self._part = line if is_part else b""
+        if not is_part:
+            self._take_whole(line, id, now)
+
+    def _take_whole(self, line: bytes, id: bytes, now: float) -> None:
+        self.delivered += 1
+        number = number_of(line)
+        if number is None:
+            self.history.append(Fact("piece", line.decode("latin-1"), now))
+            return
+        run = self._run
+        if run and number == run.last + 1:
+            run.last, run.ended, run.last_id = number, now, id
+        else:
+            self._run = Run(number, number, now, now, id, id, self.server)
+            self.history.append(self._run)
+        self.last = number
+
+
+class Client(Received):
+    """What one client asks for, got and does next."""
+
+    def __init__(self, name: str, query: str, window: int) -> None:
+        super().__init__(name, query)
+        self.socket: socket.socket | None = None
+        self.is_reading = False
+        self.stalled_until = self.absent_until = 0.0
+        self.id = b""
+        self._window = window
+        self._buffer = b""
+        self._in_body = False
 
     def connect(self, port: int) -> None:
         """Ask for the stream, after the last event. Raises OSError."""
@@ -73,15 +119,15 @@ class Client:
             connection.connect(("127.0.0.1", port))
             # HTTP/1.0: the body comes unchunked
             request = b"GET /stream-logs?%b HTTP/1.0\r\n" % self.query.encode()
-            if self._id:
-                request += b"Last-Event-ID: %b\r\n" % self._id
+            if self.id:
+                request += b"Last-Event-ID: %b\r\n" % self.id
             connection.sendall(request + b"\r\n")
             connection.setblocking(False)
         except OSError:
             connection.close()
             raise
         self.socket = connection
-        self.note("connect", self._id.decode() or self.query)
+        self.note("connect", self.id.decode() or self.query)
 
     def feed(self, data: bytes) -> None:
         data = self._buffer + data
@@ -104,48 +150,21 @@ class Client:
         for frame in data[:whole].split(b"\n\n"):
             head, is_line, line = frame.partition(b"\ndata: ")
             if is_line and head.startswith(b"id: "):
-                self._id = head[4:]
-                self._take(line, now)
+                self.id = head[4:]
+                self.take(line, self.id, now)
             else:
                 self._take_any(frame, head, line if is_line else None, now)
-
-    def _take(self, line: bytes, now: float) -> None:
-        """Take a line, or a part of one: parts are put together before they are looked at."""
-        if self._continues:
-            line = self._part + line
-        elif self._part:  # the file ended there
-            self.history.append(Fact("torn", self._part.decode("latin-1"), now))
-        is_part, self._is_part, self._continues = self._is_part, False, False
-        self._part = line if is_part else b""
-        if not is_part:
-            self._take_whole(line, now)
-
-    def _take_whole(self, line: bytes, now: float) -> None:
-        self.delivered += 1
-        number = number_of(line)
-        if number is None:
-            self.history.append(Fact("piece", line.decode("latin-1"), now))
-            return
-        run = self._run
-        if run and number == run.last + 1:
-            run.last, run.ended, run.last_id = number, now, self._id
-        else:
-            self._run = Run(number, number, now, now, self._id, self._id)
-            self.history.append(self._run)
-        self.last = number
 
     def _take_any(self, frame: bytes, head: bytes, data: bytes | None, now: float) -> None:
         """Take a frame that may be anything, also one that other fields stand before."""
         fields = {name: value for name, _, value in (f.partition(b": ") for f in head.split(b"\n"))}
-        self._id = fields.get(b"id", self._id)
+        self.id = fields.get(b"id", self.id)
         if b"event" in fields:
-            self._is_part |= fields[b"event"] == b"unfinished"
-            self._continues |= fields[b"event"] == b"continued"
-            self.note(fields[b"event"].decode(), frame.decode())
+            self.take_fact(fields[b"event"].decode(), frame.decode())
         elif data is not None:
-            self._take(data, now)
+            self.take(data, self.id, now)
         elif b"id" in fields:
-            self.note("id", self._id.decode())
+            self.note("id", self.id.decode())
 
 
 class Audience(threading.Thread):
@@ -228,14 +247,14 @@ class Audience(threading.Thread):
             client.socket.close()
             client.socket, client.is_reading = None, False
 
-    def settle(self, last: int) -> None:
-        """Wait until all have got the line `last`, or nobody gets anything any more."""
+    def settle(self, has_all: Callable[[Client], bool]) -> None:
+        """Wait until all have got everything, or nobody gets anything any more."""
         for client in self.seats:
             client.stalled_until = client.absent_until = 0.0
         progress, since = -1, clock()
         latest = since + SETTLED
         while clock() < min(since + SETTLING, latest) and any(
-            client.last != last for client in self.seats
+            not has_all(client) for client in self.seats
         ):
             delivered = sum(client.delivered for client in self.seats)
             if delivered != progress:

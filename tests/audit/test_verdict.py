@@ -4,7 +4,7 @@ import pytest
 
 from tests.audit.clients import Client
 from tests.audit.disk import Destroyed, Span
-from tests.audit.verdict import FAILURES, UNPROVABLE, Record, Verdict
+from tests.audit.verdict import FAILURES, UNPROVABLE, Action, Record, Serving, Verdict
 from tests.audit.writer import clock
 
 LINES = 20
@@ -25,15 +25,19 @@ def frames(*numbers: int) -> list[bytes]:
 ALL = frames(*range(1, LINES + 1))
 
 
-def judged(pieces: list[bytes], *destroyed: Destroyed) -> dict[str, int]:
-    """What the verdict finds wrong with a client that got these frames."""
+def judged(
+    pieces: list[bytes], *destroyed: Destroyed, actions: tuple[str, ...] = ()
+) -> dict[str, int]:
+    """The faults that the verdict finds in a client that got these frames after these actions."""
     client = Client("client", "from=start", 0)
+    acted = [Action(clock(), name) for name in actions]
     client.feed(b"HTTP/1.0 200 OK\r\n\r\nretry: 1\n: stream opened\n\n" + b"".join(pieces))
     record = Record(
         last=LINES,
         times=[float(number) for number in range(LINES + 1)],
         destroyed=list(destroyed),
         pieces={b"12|a piece"},
+        actions=acted,
     )
     verdict = Verdict(record, [client])
     verdict.judge_all()
@@ -51,7 +55,6 @@ CASES: dict[str, tuple[list[bytes], tuple[Destroyed, ...], dict[str, int]]] = {
         [*ALL[:9], *frames(11, 10), *ALL[11:]], (), {"lost": 2, "out of order": 1}
     ),
     "a false gap": ([*ALL[:10], gap(), *ALL[10:]], (), {"false gaps": 2}),
-    "a gap that cannot be told from a true one": ([*ALL[:10], gap(UNPROVABLE), *ALL[10:]], (), {}),
     "a corrupt line": (
         [*ALL[:9], b"id: 1-1-1\ndata: 10|text|11\n\n", *ALL[10:]], (), {"lost": 1, "corrupt": 1}
     ),
@@ -90,13 +93,25 @@ def test_each_planted_fault_is_reported_and_nothing_else(name: str) -> None:
     assert judged(pieces, *destroyed) == wanted
 
 
+@pytest.mark.parametrize("why", UNPROVABLE)
+@pytest.mark.parametrize(
+    ("actions", "wanted"),
+    [(("rotate",), {}), (("new_client",), {"false gaps": 2}), ((), {"false gaps": 2})],
+)
+def test_a_gap_that_cannot_be_told_from_a_true_one_needs_a_reason(
+    why: str, actions: tuple[str, ...], wanted: dict[str, int]
+) -> None:
+    assert judged([*ALL[:10], gap(why), *ALL[10:]], actions=actions) == wanted
+
+
 def test_lines_that_went_while_a_client_was_connected_must_be_told() -> None:
     client = Client("client", "from=start", 0)
     client.feed(b"HTTP/1.0 200 OK\r\n\r\n" + b"".join(ALL[:4]))
     between = clock()
     client.feed(b"".join(ALL[8:]))
     times = [0.0] * (LINES + 1)
-    record = Record(LINES, times, [Destroyed(Span(5, 8), between, "rotate", True)], starts=[-1.0])
+    destroyed = [Destroyed(Span(5, 8), between, "rotate", True)]
+    record = Record(LINES, times, destroyed, servers=[Serving([-1.0])])
     verdict = Verdict(record, [client])
     verdict.judge_all()
     assert verdict.counts["silent"] == 4
@@ -108,3 +123,37 @@ def test_a_refusal_is_reported() -> None:
     verdict = Verdict(Record(LINES, [0.0] * (LINES + 1)), [client])
     verdict.judge_all()
     assert verdict.counts["refused"] == 1
+
+
+@pytest.mark.parametrize(("server", "silent"), [(0, 4), (1, 0)])
+def test_each_server_knows_only_what_it_has_seen_itself(server: int, silent: int) -> None:
+    """The other one was asked for the log when the lines were there already."""
+    client = Client("client", "from=start", 0)
+    client.server = server
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\n" + b"".join(ALL[:4]))
+    between = clock()
+    client.feed(b"".join(ALL[8:]))
+    times = [0.0] * (LINES + 1)
+    destroyed = [Destroyed(Span(5, 8), between, "rotate", True)]
+    servers = [Serving([-1.0]), Serving([-1.0, between])]
+    verdict = Verdict(Record(LINES, times, destroyed, servers=servers), [client])
+    verdict.judge_all()
+    assert verdict.counts["silent"] == silent
+
+
+CUT = Destroyed(Span(5, 8), since=20.0, action="cut_back", seen=True)
+
+
+@pytest.mark.parametrize(("start", "lost"), [(-1.0, 4), (21.0, 0)])
+def test_lines_after_the_end_that_was_cut_off_are_lost_to_a_server_that_did_not_see_that(
+    start: float, lost: int
+) -> None:
+    """What is left looks like a copy that was made before the client had its last line."""
+    client = Client("client", "from=start", 0)
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\n" + b"".join(ALL[:8]))
+    client.feed(b"".join(ALL[12:]))
+    times = [0.0] * (LINES + 1)
+    record = Record(LINES, times, [CUT], servers=[Serving([start])])
+    verdict = Verdict(record, [client])
+    verdict.judge_all()
+    assert verdict.counts["lost"] == lost

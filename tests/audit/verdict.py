@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.audit.clients import Client, Fact, Run
+from tests.audit.clients import Fact, Received, Run
 from tests.audit.disk import Destroyed, Look, Span, subtract
 from tests.audit.writer import clock
 
@@ -27,8 +27,17 @@ IN_PLACE = (
 )
 """What destroys lines of the log itself, and leaves nothing behind that could tell."""
 
-UNPROVABLE = "files may have been removed before they were read"
+UNPROVABLE = (
+    "files may have been removed before they were read",
+    "another file has come that may have been rotated from it, and is still written to",
+)
 """What the server says where nothing need be lost, but it could not tell."""
+
+HARMLESS = ("new_client", "stall_clients", "drop_clients", "send_clients_away")
+"""Actions that touch clients only. They are no reason for a gap."""
+
+AFTERMATH = 10.0
+"""Seconds in which a writer goes on in a file that was rotated, and the server is late."""
 
 
 class Action(NamedTuple):
@@ -36,6 +45,16 @@ class Action(NamedTuple):
 
     at: float
     name: str
+
+
+@dataclass
+class Serving:
+    """When a server could see what befell a log."""
+
+    starts: list[float] = field(default_factory=lambda: [0.0])
+    """When it began to follow the log: at its start, or when somebody first asked for that."""
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+    """When it was down or stopped."""
 
 
 @dataclass
@@ -49,10 +68,8 @@ class Record:
     destroyed: list[Destroyed] = field(default_factory=list)
     pieces: set[bytes] = field(default_factory=set)
     """Pieces of lines that files begin or end with."""
-    starts: list[float] = field(default_factory=lambda: [0.0])
-    """When the server was started."""
-    pauses: list[tuple[float, float]] = field(default_factory=list)
-    """When it was down or stopped."""
+    servers: Sequence[Serving] = field(default_factory=lambda: [Serving()])
+    """Each knows only what it has seen itself."""
     actions: list[Action] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     """What was on disk after each action, to explain a problem."""
@@ -63,7 +80,7 @@ class Problem(NamedTuple):
 
     kind: str
     span: Span
-    client: Client
+    client: Received
     place: int
     why: str
 
@@ -76,7 +93,7 @@ class Verdict:
     """Compares what each client got with what was written and what was destroyed."""
 
     record: Record
-    everyone: list[Client]
+    everyone: Sequence[Received]
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
 
@@ -84,7 +101,7 @@ class Verdict:
         for client in self.everyone:
             self.judge(client)
 
-    def judge(self, client: Client) -> None:
+    def judge(self, client: Received) -> None:
         self._client = client
         self._last: int | None = None
         self._missing: list[Span] = []
@@ -111,7 +128,8 @@ class Verdict:
                     self._came = entry.at  # it begins anew, and that was all it could be told
         self._place = len(client.history)
         if not client.has_left and client.last != self.record.last:
-            self._judge_missing(Span((self._last or 0) + 1, self.record.last), facts, clock())
+            rest = Span((self._last or 0) + 1, self.record.last)
+            self._judge_missing(rest, facts, clock(), client.server)
 
     def _judge_run(self, run: Run, facts: list[Fact], opened: float) -> None:
         if self._last is None:
@@ -120,9 +138,10 @@ class Verdict:
                 while first < run.first and self.record.times[first] <= opened:
                     first += 1
             facts = [Fact("gap", "a new client is told nothing", opened), *facts]
-            self._judge_missing(Span(first, run.first - 1), facts, run.began)
+            self._judge_missing(Span(first, run.first - 1), facts, run.began, run.server)
         elif run.first > self._last:
-            self._judge_missing(Span(self._last + 1, run.first - 1), facts, run.began)
+            span = Span(self._last + 1, run.first - 1)
+            self._judge_missing(span, facts, run.began, run.server)
         elif any("not in the log" in fact.text for fact in facts if fact.name == "gap"):
             self.counts["repeated after a gap"] += min(self._last, run.last) - run.first + 1
         else:
@@ -142,12 +161,20 @@ class Verdict:
             destroyed = [d.span for d in self.record.destroyed if d.since <= gap.at or not d.seen]
             if subtract(around, destroyed) != around:
                 return
-            if UNPROVABLE in gap.text:
+            if any(why in gap.text for why in UNPROVABLE) and self._was_touched(gap.at):
                 self.counts["unprovable gaps"] += 1
             else:
                 self._fail("false gaps", around[0], gap.text)
 
-    def _judge_missing(self, span: Span, facts: list[Fact], now: float) -> None:
+    def _was_touched(self, at: float) -> bool:
+        """Whether anything was done to the files between the last line and `at`."""
+        since = self.record.times[self._last or 0] - AFTERMATH
+        return any(
+            since <= action.at <= at and action.name not in HARMLESS
+            for action in self.record.actions
+        )
+
+    def _judge_missing(self, span: Span, facts: list[Fact], now: float, server: int) -> None:
         if span.length <= 0:
             return
         self._missing.append(span)
@@ -161,34 +188,52 @@ class Verdict:
             for piece in here:
                 if told or not destroyed.seen or destroyed.since < self._came:
                     self.counts["excused"] += piece.length
-                elif reason := self._why_undetectable(piece, destroyed, now):
+                elif reason := self._why_undetectable(piece, destroyed, now, server):
                     self.counts[f"undetectable: {reason}"] += piece.length
                 else:
                     self._fail("silent", piece, f"destroyed by {destroyed.action}")
         for piece in left:
-            self._fail("lost", piece, f"told: {told}")
+            if self._was_cut_back_unseen(piece, now, server):
+                self.counts["undetectable: cut back before the server was started"] += piece.length
+            else:
+                self._fail("lost", piece, f"told: {told}")
 
-    def _why_undetectable(self, span: Span, destroyed: Destroyed, now: float) -> str:
+    def _why_undetectable(self, span: Span, destroyed: Destroyed, now: float, server: int) -> str:
         """Why the server that went on had no chance to know of these lines, if it had none."""
         times, since = self.record.times, destroyed.since
+        serving = self.record.servers[server]
         written = times[span.first]
         if since - written < GRACE:
             return "there for a moment"
-        if since - written < BEHIND and not self._is_reached(span.first, since):
+        if since - written < BEHIND and not self._is_reached(span.first, since, server):
             return "the server had not come so far"
-        if max(start for start in self.record.starts if start <= now) > times[span.first - 1]:
+        if max(start for start in serving.starts if start <= now) > times[span.first - 1]:
             return "there before the server was started"
-        was_stopped = any(
-            begin < since + GRACE and written < end for begin, end in self.record.pauses
-        )
+        was_stopped = any(begin < since + GRACE and written < end for begin, end in serving.pauses)
         if was_stopped and destroyed.action in IN_PLACE:
             return "truncated while the server was stopped"
         return ""
 
-    def _is_reached(self, number: int, by: float) -> bool:
-        """Whether any client had got the line `number`, or a later one."""
+    def _was_cut_back_unseen(self, span: Span, now: float, server: int) -> bool:
+        """Whether the client's last line was cut off, right before these, before the server knew.
+
+        What was left, and was written on, looks like a copy that was made before that line.
+        """
+        start = max(start for start in self.record.servers[server].starts if start <= now)
         return any(
-            isinstance(entry, Run) and entry.last >= number and entry.began < by
+            one.action == "cut_back"
+            and one.span.first <= (self._last or 0) <= one.span.last == span.first - 1
+            and one.since < start
+            for one in self.record.destroyed
+        )
+
+    def _is_reached(self, number: int, by: float, server: int) -> bool:
+        """Whether any client had got the line `number`, or a later one, from that server."""
+        return any(
+            isinstance(entry, Run)
+            and entry.server == server
+            and entry.last >= number
+            and entry.began < by
             for client in self.everyone
             for entry in client.history
         )
@@ -204,7 +249,9 @@ class Verdict:
     def explain(self, problem: Problem) -> str:
         """All that is known around a problem."""
         kind, span, client, place, why = problem
-        history = client.history[max(0, place - 6) : place + 4]
+        if not client.history:
+            return f"{kind}: {span} of {client.name}: nothing came"
+        history = client.history[max(0, place - 16) : place + 4]
         at = _time(client.history[min(place, len(client.history) - 1)])
         times = self.record.times
         edges = {max(1, span.first - 1), max(1, span.first), min(span.last + 1, len(times) - 1)}
@@ -221,7 +268,14 @@ class Verdict:
             for when, action, names in self.record.looks
             if since < when < at + 2
         ]
-        events += [(s, "  the server starts") for s in self.record.starts if since < s < at + 2]
+        for number, server in enumerate(self.record.servers):
+            starts = [start for start in server.starts if since < start < at + 2]
+            events += [(start, f"  server {number} begins to follow") for start in starts]
+            pauses = [pause for pause in server.pauses if since < pause[1] and pause[0] < at + 2]
+            events += [
+                (begin, f"  server {number} pauses until {end - times[0]:.3f}")
+                for begin, end in pauses
+            ]
         events += [(times[number], f"  line {number} is written") for number in edges]
         lines = [
             f"{when - times[0]:10.3f} {text}"
@@ -242,5 +296,5 @@ def _time(entry: Run | Fact) -> float:
 def _text(entry: Run | Fact) -> str:
     if isinstance(entry, Run):
         ids = f"{entry.first_id.decode()} to {entry.last_id.decode()}"
-        return f"lines {entry.first} to {entry.last}, ids {ids}"
-    return f"{entry.name} {entry.text[:300]!r}"
+        return f"lines {entry.first} to {entry.last} of server {entry.server}, ids {ids}"
+    return f"{entry.name} {entry.text[:2000]!r}"

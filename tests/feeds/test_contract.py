@@ -2,8 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,16 @@ from server.feeds.contract import (
     Oldest,
     Place,
 )
-from server.feeds.numbers import NumberFeed
 from tests.event_stream import Parsed, Parser
-from tests.feeding import feeding
 from tests.feeds.memory import MemoryFeed
+from tests.feeds.opening import (
+    AbstractFeed,
+    OpenLive,
+    OpenLog,
+    OpenMemory,
+    OpenNumbers,
+    OpenRotatedLog,
+)
 
 PATIENCE = 20
 
@@ -45,7 +50,7 @@ def texts(events: list[Parsed]) -> list[str]:
 
 
 class FeedTests(ABC):
-    """A feed of ten events, whose texts are the numbers from 1 to 10."""
+    """What every feed promises: one of ten events, whose texts are the numbers from 1 to 10."""
 
     wanted = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
     is_endless = True
@@ -73,6 +78,96 @@ class FeedTests(ABC):
             assert texts(events) == list(self.wanted)
 
         run(test)
+
+    def test_a_subscription_hands_over_what_a_reader_gets(self, run: "Run") -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            parser, events = Parser(), list[Parsed]()
+            subscription = feed.subscribe(await feed.locate(Oldest()))
+            async with asyncio.timeout(PATIENCE):
+                async for batch in subscription:
+                    events += parser.feed(batch.frames)
+                    assert subscription.place == batch.end
+                    if len(texts(events)) == 10:
+                        break
+            assert texts(events) == list(self.wanted)
+            assert subscription.events == len(events)
+
+        run(test)
+
+    @pytest.mark.parametrize("takes", [True, False])
+    def test_what_comes_reaches_a_push_or_the_iteration_once(self, run: "Run", takes: bool) -> None:
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            if not self.is_endless:
+                return
+            await read(feed, await feed.locate(Oldest()), 10)
+            got = list[Batch]()
+
+            def push(batch: Batch) -> bool:
+                if takes:
+                    got.append(batch)
+                return takes
+
+            subscription = feed.subscribe(feed.end, push)
+
+            async def iterate() -> None:
+                async for batch in subscription:
+                    got.append(batch)
+
+            task = asyncio.create_task(iterate())
+            await asyncio.sleep(0)
+            await abstract.append("more", "and more")
+            async with asyncio.timeout(PATIENCE):
+                while subscription.events < 2:
+                    await asyncio.sleep(0.001)
+            frames = b"".join(batch.frames for batch in got)
+            assert texts(Parser().feed(frames)) == ["more", "and more"]
+            task.cancel()
+            await asyncio.wait({task})
+
+        run(test)
+
+    @pytest.mark.parametrize("is_waiting", [False, True])
+    def test_nothing_is_pushed_to_a_subscription_that_is_closed(
+        self, run: "Run", is_waiting: bool
+    ) -> None:
+        """Who still iterates over it gets the events: that there are some is how this is known."""
+
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            pushed, got = list[Batch](), list[Batch]()
+
+            def push(batch: Batch) -> bool:
+                pushed.append(batch)
+                return True
+
+            place = feed.end if self.is_endless else await feed.locate(Oldest())
+            subscription = feed.subscribe(place, push)
+
+            async def iterate() -> None:
+                async for batch in subscription:
+                    got.append(batch)
+
+            if not is_waiting:
+                subscription.close()
+            task = asyncio.create_task(iterate())
+            await asyncio.sleep(0)
+            subscription.close()
+            if self.is_endless:
+                await abstract.append("more")
+            async with asyncio.timeout(PATIENCE):
+                while not pushed and not got:
+                    await asyncio.sleep(0.001)
+            assert pushed == []
+            task.cancel()
+            await asyncio.wait({task})
+
+        run(test)
+
+
+class ResumableFeedTests(FeedTests):
+    """What those promise, too, whose events are kept, so that clients can come back."""
+
+    forgets = True
+    """Whether events may be gone some day."""
 
     @pytest.mark.parametrize("count", [1, 3, 10, 1000])
     def test_the_last_events_are_those_before_the_end(self, run: "Run", count: int) -> None:
@@ -122,18 +217,24 @@ class FeedTests(ABC):
 
         run(test)
 
-    def test_a_subscription_hands_over_what_a_reader_gets(self, run: "Run") -> None:
+    def test_a_place_that_is_gone_becomes_a_gap_before_what_is_left(self, run: "Run") -> None:
         async def test(feed: Feed, abstract: AbstractFeed) -> None:
-            parser, events = Parser(), list[Parsed]()
-            subscription = feed.subscribe(await feed.locate(Oldest()))
-            async with asyncio.timeout(PATIENCE):
-                async for batch in subscription:
-                    events += parser.feed(batch.frames)
-                    assert subscription.place == batch.end
-                    if len(texts(events)) == 10:
-                        break
-            assert texts(events) == list(self.wanted)
-            assert subscription.events == len(events)
+            if not self.forgets:
+                return
+            events, _ = await read(feed, await feed.locate(Oldest()), 1)
+            [first, *_] = [event for event in events if event.type == "message"]
+            place = await feed.locate(AfterId(first.id))
+            left = await abstract.forget()
+            events, _ = await read(feed, place, len(left))
+            gap, *others = [event for event in events if event.type in ("gap", "message")]
+            assert gap.type == "gap"
+            assert texts(others) == left
+            with pytest.raises(LostError) as lost:
+                await feed.locate(AfterId(place.id))
+            assert lost.value.why
+            for found in (lost.value.place, await feed.locate(AfterId(gap.id))):
+                events, _ = await read(feed, found, len(left))
+                assert texts(events) == left
 
         run(test)
 
@@ -146,38 +247,6 @@ class FeedTests(ABC):
 
         run(test)
 
-    def test_what_comes_reaches_a_push_or_the_iteration_once(self, run: "Run") -> None:
-        async def test(feed: Feed, abstract: AbstractFeed) -> None:
-            if not self.is_endless:
-                return
-            for takes in (True, False):
-                got = list[Batch]()
-
-                def push(batch: Batch, takes: bool = takes, got: list[Batch] = got) -> bool:
-                    if takes:
-                        got.append(batch)
-                    return takes
-
-                subscription = feed.subscribe(feed.end, push)
-
-                async def iterate() -> None:
-                    async for batch in subscription:  # noqa: B023
-                        got.append(batch)  # noqa: B023
-
-                task = asyncio.create_task(iterate())
-                await asyncio.sleep(0)
-                parser = Parser()
-                await abstract.append("more", "and more")
-                async with asyncio.timeout(PATIENCE):
-                    while subscription.events < 2:
-                        await asyncio.sleep(0.001)
-                frames = b"".join(batch.frames for batch in got)
-                assert texts(parser.feed(frames)) == ["more", "and more"]
-                task.cancel()
-                await asyncio.wait({task})
-
-        run(test)
-
     def test_a_reader_waits_at_the_end_or_is_told_that_there_is_no_more(self, run: "Run") -> None:
         async def test(feed: Feed, abstract: AbstractFeed) -> None:
             place = feed.end
@@ -187,7 +256,7 @@ class FeedTests(ABC):
                     await feed.read(place)
                 return
             reading = asyncio.create_task(feed.read(place))
-            await asyncio.wait({reading}, timeout=0.1)
+            await asyncio.sleep(0)  # it has begun
             await abstract.append("more")
             async with asyncio.timeout(PATIENCE):
                 batch = await reading
@@ -196,36 +265,10 @@ class FeedTests(ABC):
         run(test)
 
 
-class AbstractFeed(ABC):
-    """How the tests open a feed, and add to it."""
-
-    @abstractmethod
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Feed]:
-        yield  # type: ignore[misc]
-
-    async def append(self, *texts: str) -> None:
-        raise NotImplementedError
-
-
 Run = Callable[[Callable[[Feed, AbstractFeed], Coroutine[None, None, None]]], None]
 
 
-class OpenLog(AbstractFeed):
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Feed]:
-        async with feeding(self._path) as feed:
-            yield feed
-
-    async def append(self, *texts: str) -> None:
-        with self._path.open("a") as file:
-            file.writelines(f"{text}\n" for text in texts)
-
-
-class TestLogFeed(FeedTests):
+class TestLogFeed(ResumableFeedTests):
     def feed(self, tmp_path: Path) -> AbstractFeed:
         path = tmp_path / "app.log"
         path.write_text("".join(f"{text}\n" for text in self.wanted))
@@ -233,40 +276,25 @@ class TestLogFeed(FeedTests):
 
 
 @pytest.mark.linux  # each rotation is waited out for 10 s where there are no leases
-class TestLogFeedThroughRotatedFiles(FeedTests):
+class TestLogFeedThroughRotatedFiles(ResumableFeedTests):
     def feed(self, tmp_path: Path) -> AbstractFeed:
         path = tmp_path / "app.log"
         for name, texts in (("app.log.2", self.wanted[:3]), ("app.log.1", self.wanted[3:9])):
             (tmp_path / name).write_text("".join(f"{text}\n" for text in texts))
         path.write_text(f"{self.wanted[9]}\n")
-        return OpenLog(path)
+        return OpenRotatedLog(path)
 
     @pytest.mark.parametrize("count", [1])
     def test_the_last_events_are_those_before_the_end(self, run: Run, count: int) -> None:
         super().test_the_last_events_are_those_before_the_end(run, count)
 
 
-class OpenMemory(AbstractFeed):
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._texts = tuple(texts)
-        self._feed = MemoryFeed()
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Feed]:
-        self._feed = MemoryFeed()
-        await self._feed.append(*self._texts)
-        yield self._feed
-
-    async def append(self, *texts: str) -> None:
-        await self._feed.append(*texts)
-
-
-class TestMemoryFeed(FeedTests):
+class TestMemoryFeed(ResumableFeedTests):
     def feed(self, tmp_path: Path) -> AbstractFeed:
         return OpenMemory(self.wanted)
 
 
-class TestMemoryFeedWithEmptyBatches(FeedTests):
+class TestMemoryFeedWithEmptyBatches(ResumableFeedTests):
     """Events that are none of the client's: their batches only move the place."""
 
     def feed(self, tmp_path: Path) -> AbstractFeed:
@@ -280,32 +308,17 @@ class TestMemoryFeedWithEmptyBatches(FeedTests):
         super().test_the_last_events_are_those_before_the_end(run, count)
 
 
-class OpenNumbers(AbstractFeed):
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Feed]:
-        yield NumberFeed(1, 10, 0)
-
-
-class TestNumberFeed(FeedTests):
+class TestNumberFeed(ResumableFeedTests):
     is_endless = False
+    forgets = False
 
     def feed(self, tmp_path: Path) -> AbstractFeed:
         return OpenNumbers()
 
 
-def test_a_place_that_was_forgotten_meanwhile_becomes_a_gap() -> None:
-    async def main() -> None:
-        feed = MemoryFeed(most=3)
-        await feed.append("1", "2", "3")
-        place = await feed.locate(Oldest())
-        await feed.append("4", "5")
-        events, _ = await read(feed, place, 3)
-        assert [event.type for event in events] == ["gap", "message", "message", "message"]
-        assert texts(events) == ["3", "4", "5"]
-        with pytest.raises(LostError):
-            await feed.locate(AfterId(place.id))
-
-    asyncio.run(main())
+class TestLiveFeed(FeedTests):
+    def feed(self, tmp_path: Path) -> AbstractFeed:
+        return OpenLive(self.wanted)
 
 
 def test_a_feed_that_has_finished_ends_its_subscriptions() -> None:

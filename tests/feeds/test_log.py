@@ -236,39 +236,6 @@ def test_a_read_that_failed_is_tried_again(tmp_path: Path) -> None:
     run(test)
 
 
-def test_what_nobody_waits_for_any_more_is_not_read(tmp_path: Path) -> None:
-    log = tmp_path / "app.log"
-    log.write_text(text(0, 100))
-
-    async def test() -> None:
-        async with feeding(log) as feed:
-            begun, ended = asyncio.Event(), asyncio.Event()
-            read = feed.log.read
-
-            async def endless(place: Place) -> LogBatch:
-                begun.set()
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    ended.set()
-                raise AssertionError
-
-            feed.log.read = endless  # type: ignore[method-assign]
-            clients = [asyncio.ensure_future(take(whole(feed), 1)) for _ in range(2)]
-            await begun.wait()
-            await asyncio.wait(clients, timeout=0.1)  # the other one waits by then, too
-            clients[0].cancel()
-            await asyncio.wait({clients[0]})
-            assert not ended.is_set()
-            clients[1].cancel()
-            async with asyncio.timeout(20):
-                await ended.wait()
-            feed.log.read = read  # type: ignore[method-assign]
-            assert data(await take(whole(feed), 100)) == text(0, 100).splitlines()
-
-    run(test)
-
-
 def test_the_follower_does_not_wait_for_readers_of_a_slow_disk(tmp_path: Path) -> None:
     """However many clients read back, each kind of work has threads of its own."""
     log = tmp_path / "app.log"
@@ -303,7 +270,7 @@ def test_unknown_ids_count_as_gaps(tmp_path: Path) -> None:
             for id in ("1-2-3", "no id"):
                 events = await take(frames(feed, id), 3)
                 assert events[0].type == "gap"
-            assert feed.status().counters["gaps"] == 2
+            assert feed.counters["gaps"] == 2
 
     run(test)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server.feeds.contract import AfterId, FinishedError, LostError, Oldest
+from server.feeds.contract import AfterId, FinishedError, LostError, Oldest, Place
 from server.feeds.numbers import NumberFeed, NumberPlace, slow_page
 
 
@@ -46,17 +46,22 @@ def test_an_id_that_is_no_number_of_the_stream_is_lost(id: str) -> None:
     assert lost.value.place == NumberPlace(0, is_fresh=True)
 
 
-def test_the_first_number_comes_at_once_and_the_next_after_the_interval() -> None:
+def test_the_first_number_comes_at_once_and_each_other_after_the_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
     async def main() -> None:
         feed = NumberFeed(1, 3, interval=3600)
-        place = await feed.locate(Oldest())
-        async with asyncio.timeout(10):
-            batch = await feed.read(place)
-        reading = asyncio.ensure_future(feed.read(batch.end))
-        await asyncio.wait({reading}, timeout=0.1)
-        assert not reading.done()
-        reading.cancel()
+        place: Place = await feed.locate(Oldest())
+        for waits in ([], [3600], [3600, 3600]):
+            place = (await feed.read(place)).end
+            assert slept == waits
 
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     asyncio.run(main())
 
 

@@ -16,22 +16,26 @@ CLIENTS = 300
 MOST_ROUNDS = 10
 """Rounds of the event loop from when a line is known until a live client has it."""
 
-LONGEST_ROUND = 0.1
+LONG_ROUND = 0.1
 """Seconds of the processor's time for one round, at the most. It takes 0.015 s for empty lines."""
+
+FEW = 5
+"""Long rounds in all, at the most. 300 clients repeat what the code does wrong; a collection of
+the garbage that other tests left, or a machine that reclaims memory, comes once."""
 
 
 class Rounds(selectors.DefaultSelector):
-    """Counts the rounds of an event loop, and how long its thread computes in each."""
+    """Counts the rounds of an event loop, and those in which its thread computes for long."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
-        self.longest = 0.0
+        self.long = 0
         self._began: float | None = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if self._began is not None:
-            self.longest = max(self.longest, time.thread_time() - self._began)
+            self.long += time.thread_time() - self._began > LONG_ROUND
         events = super().select(timeout)
         self.count += 1
         self._began = time.thread_time()
@@ -84,7 +88,7 @@ def test_a_live_line_comes_at_once_beside_those_who_are_far_behind(
                 other.cancel()
             await asyncio.wait(others)
         assert max(took) <= MOST_ROUNDS
-        assert rounds.longest < LONGEST_ROUND
+        assert rounds.long <= FEW
 
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(rounds)) as runner:
         runner.run(main())

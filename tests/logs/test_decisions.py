@@ -3,11 +3,14 @@
 import pytest
 
 from server.logs.decisions import (
+    LATE,
+    MOST_LATE,
     QUIET,
     RESTART,
     STALLED,
     UNFINISHED,
     Found,
+    Lateness,
     Look,
     Next,
     Recovery,
@@ -15,6 +18,7 @@ from server.logs.decisions import (
     decide,
     is_finished,
     must_stop_tail,
+    next_lateness,
     recover,
     wants_new_tail,
 )
@@ -87,6 +91,35 @@ def test_tail_runs_for_the_log_itself_and_is_replaced_when_it_is_stuck(
 ) -> None:
     assert wants_new_tail(tail, seen) is starts
     assert must_stop_tail(tail, seen) is stops
+
+
+FIRST = (0.0, True)
+"""A look after tail has handed over what nobody had read."""
+
+
+@pytest.mark.parametrize(
+    ("looks", "times", "is_no_accident"),
+    [
+        ([], 0, False),
+        ([FIRST] * 9, 0, False),
+        ([(LATE - 0.1, False)] * 9, 0, False),
+        ([(LATE, False)], 1, False),
+        ([(LATE, False), (LATE + 0.1, False), (1.0, False)], 1, False),  # the same delay
+        ([(LATE, False), (0.1, False), (LATE, False)], 1, False),  # and still
+        ([(LATE, False), (0.0, False)] * 2, 2, False),
+        ([(LATE, False), (0.0, False)] * MOST_LATE, MOST_LATE, True),
+        ([(0.1, False), (0.9, False), (0.0, False)] * MOST_LATE, MOST_LATE, True),
+        ([(LATE, False), (0.0, False)] * (MOST_LATE - 1) + [FIRST, (LATE, False)], 1, False),
+        ([(LATE, False), (0.0, False), FIRST] * 9, 0, False),
+    ],
+)
+def test_tail_is_late_by_no_accident_if_it_is_again_and_again_and_never_first(
+    looks: list[tuple[float, bool]], times: int, is_no_accident: bool
+) -> None:
+    lateness = Lateness()
+    for behind, was_first in looks:
+        lateness = next_lateness(lateness, behind, was_first)
+    assert (lateness.times, lateness.is_no_accident) == (times, is_no_accident)
 
 
 @pytest.mark.parametrize(

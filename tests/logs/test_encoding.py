@@ -118,6 +118,15 @@ def test_a_hole_at_the_end_of_a_file_is_no_line() -> None:
     assert json.loads(hole.data) == {"line": str(position(log, 5006)), "bytes": 5000}
 
 
+def test_a_hole_at_the_end_of_a_log_is_no_unfinished_line() -> None:
+    """No message follows: else a client takes the next line for a part of one."""
+    splitter = LineSplitter(START, b"", MAX_LINE)
+    splitter.feed(bytes(100))
+    [batch] = splitter.finish()
+    shown = batch._replace(is_unfinished=True)  # as one that is read back at the live end
+    assert [event.type for event in parse(TextEncoder(MAX_LINE)(shown).data)] == ["hole"]
+
+
 def test_a_line_that_is_shown_in_two_parts_says_so_before_each() -> None:
     splitter, encoder = LineSplitter(START, b"", MAX_LINE), TextEncoder(MAX_LINE)
     log = b"half a line\n"

@@ -17,6 +17,7 @@ from server.logs import files
 from server.logs.files import File, PackedFile
 from server.logs.position import HEAD, Position
 from server.logs.trouble import CannotUnpackError
+from tests.descriptors import open_below
 
 PLENTY = 1 << 40
 
@@ -79,11 +80,10 @@ def test_a_file_of_the_future_is_as_old_as_it_is_ahead(tmp_path: Path) -> None:
 @pytest.mark.linux
 def test_a_file_is_closed_when_nobody_holds_it(tmp_path: Path) -> None:
     (tmp_path / "app.log").touch()
-    before = len(os.listdir("/proc/self/fd"))
     file = File.open(tmp_path / "app.log")
-    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert open_below(tmp_path) == 1
     del file
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(tmp_path) == 0
 
 
 @pytest.mark.linux

@@ -112,6 +112,28 @@ def test_a_client_that_leaves_takes_no_other_with_it(
     asyncio.run(main())
 
 
+def test_an_error_in_one_search_is_that_of_its_client_alone(
+    search: BlockedSearch, threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = search.find
+
+    def fail(position: Position, but: File | None = None, *, may_unpack: bool = True) -> object:
+        if may_unpack and position.tail == 1:
+            raise RuntimeError("a fault of its own")
+        return find(position, but, may_unpack=may_unpack)
+
+    async def main() -> None:
+        monkeypatch.setattr(search, "find", fail)
+        finder = Finder(search, threads)
+        tasks = [asyncio.create_task(finder.find(Position(2000, 1, n))) for n in range(3)]
+        await until_asked(threads)
+        search.go_on.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [str(result) for result in results] == ["None", "a fault of its own", "None"]
+
+    asyncio.run(main())
+
+
 def test_few_guesses_are_made_at_a_time(search: BlockedSearch, threads: Threads) -> None:
     async def main() -> None:
         finder = Finder(search, threads)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from server.logs.files import File
 from server.logs.followed import Followed
 from server.logs.generation import Trace
-from server.logs.listing import Listing, Snapshot
+from server.logs.listing import Listing
 from server.logs.position import HEAD, START
+from server.logs.snapshot import Snapshot
+from tests.running import wait_until
 
 MAX_LINE = 8192
 CONTENT = b"".join(b"line %d of a log\n" % number for number in range(1000)) + b"half"
@@ -141,3 +144,47 @@ def test_a_file_is_known_to_have_come_before_after_it_was_compressed(tmp_path: P
     packed = later.entries[0]
     assert packed.is_packed
     assert one.came_after(Trace(packed.identity, later, 0, packed.facts.head))
+
+
+def test_of_a_file_that_was_truncated_before_it_was_gone_on_with_nothing_was_taken(
+    tmp_path: Path,
+) -> None:
+    """Or its first new lines count as those that were sent before."""
+    path = tmp_path / "app.log"
+    path.write_bytes(CONTENT)
+    file = File.open(path)
+    end = file.position(len(CONTENT))
+    assert end
+    path.write_bytes(b"new\n" * 100)
+    trace = Trace(file.identity, Snapshot([]), 0, CONTENT[:HEAD])
+    one = Followed.from_position(file, end, trace, MAX_LINE)
+    assert one.position == end
+    assert not one.is_unchanged(file.read)
+    assert one.checkpoints.equal(file) == 0
+    assert one.last_bytes == b""
+    assert one.trace == trace
+
+
+@pytest.mark.parametrize("settled", [0.0, 3600.0])
+def test_a_file_that_has_not_been_written_to_for_a_while_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: float
+) -> None:
+    """Nothing may be concluded from times that the next change may have, too."""
+    monkeypatch.setattr("server.logs.files.SETTLED", settled)
+    file, one = followed(tmp_path / "app.log")
+    reads = 0
+
+    def read(offset: int, length: int) -> bytes:
+        nonlocal reads
+        reads += 1
+        return file.read(offset, length)
+
+    wait_until(lambda: time.time() > file.state.changed / 1e9, "time goes on")
+    for _ in range(3):
+        before = reads
+        assert one.is_unchanged(read)
+    assert (reads > before) is bool(settled)
+    state = file.state
+    wait_until(lambda: overwrite(0)(tmp_path / "app.log") or file.state != state, "another time")
+    assert not one.is_unchanged(read)
+    assert not one.is_unchanged(read)

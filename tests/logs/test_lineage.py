@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.logs.lineage import as_seen, as_watched, in_order
+from server.logs.lineage import in_order
 from server.logs.membership import members
 from server.logs.names import mark_of
 from server.logs.observed import Observed
@@ -52,12 +52,18 @@ ORDERS: dict[str, Case] = {
     "log4j2, the lowest is the oldest": [
         ("app.log.1", 1), ("app.log.2", 2), ("app.log.3", 3), (LOG, 4)
     ],
-    "the same, told by the lines": [
+    "the same, compressed by what keeps times, within a moment": [
+        ("app.log.7.bz2", 1), ("app.log.8.bz2", 1.2), (LOG, 2)
+    ],
+    "logrotate, compressed within a moment by what keeps no times": [
+        ("app.log.2.bz2", 1.2, {"renamed": 0}), ("app.log.1.bz2", 1, {"renamed": 0}), (LOG, 2)
+    ],
+    "log4j2, told by the lines": [
         ("app.log.1.gz", 9, lines(1)), ("app.log.2.gz", 9, lines(2)), ("app.log.3.gz", 9, lines(3)),
         (LOG, 9, lines(4)),
     ],
     "told by the lines of all that hold any": [
-        ("app.log.2", 8, {"is_empty": True}),
+        ("app.log.2", 8, {"is_empty": True, "renamed": 0}),
         ("app.log.4", 9, lines(1)), ("app.log.3", 9, lines(2)), ("app.log.1", 9, lines(3)),
         ("app.log.5.zst", 9, lines(4)), ("app.log.6", 9, lines(5)), (LOG, 9),
     ],
@@ -70,6 +76,22 @@ ORDERS: dict[str, Case] = {
         ("app.log.21", 1), ("app.log.22", 1.1), ("app.log.23", 1.2), ("app.log.2", 2),
         ("app.log.1.gz", 3), (LOG, 4),
     ],
+    "numbers rise, rotated and compressed within a moment": [
+        ("app.log.48.zst", 2.253), ("app.log.49.zst", 2.255), ("app.log.50.zst", 2.3),
+        ("app.log.51.zst", 2.333), (LOG, 3),
+    ],
+    "numbers rise, and logrotate came in between": [
+        ("app.log.18.bz2", 2), ("app.log.19.bz2", 5), ("app.log.20.bz2", 5.1),
+        ("app.log.1.bz2", 5.3), ("app.log.24.bz2", 7), ("app.log.25.bz2", 8), (LOG, 9),
+    ],
+    "numbers rise, then logrotate came": [
+        ("app.log.3.bz2", 2), ("app.log.4.bz2", 2.25), ("app.log.5.bz2", 5), ("app.log.1.bz2", 8),
+        (LOG, 9),
+    ],
+    "numbers rise that fell before, and the rotations come one after the other": [
+        ("app.log.3.gz", 10), ("app.log.2.gz", 20), ("app.log.1.gz", 30), ("app.log.15.gz", 40),
+        ("app.log.16.gz", 40.06), ("app.log.17.gz", 40.07), ("app.log.18.gz", 40.08), (LOG, 50),
+    ],
     "what was watched tells in which direction names count": [
         ("app.log.26", 1, {"watched": 0}), ("app.log.27", 1, {"watched": 1}),
         ("app.log.28", 1, {"watched": 2}), ("app.log.29", 1), ("app.log.30", 1), (LOG, 1),
@@ -80,6 +102,10 @@ ORDERS: dict[str, Case] = {
     "a file that begins with a hole holds no other one up": [
         ("app.log.2.gz", 20, lines(1)), ("app.log.1.gz", 21), ("app-2026-11-27.1.log", 5, lines(3)),
         (LOG, 22, lines(4)),
+    ],
+    "a file was renamed while it was empty": [
+        ("app.log.4", 4), ("app.log-20261122", 5),
+        ("app.log.1", 3, {"is_empty": True, "renamed": 3 * 10**9}), (LOG, 7),
     ],
     "an empty file holds no other one up": [
         ("app.log.2", 2, lines(1)), ("app.log-20261122", 3, lines(2)), ("app.log.1", 9, lines(4)),
@@ -119,35 +145,6 @@ def test_labels_of_svlogd_are_dates() -> None:
     case = [("@4000000069dddddd3b9ac9ff.s", 1), ("@4000000069ddddde00000000.u", 1), ("current", 1)]
     wanted = files(case, "current")
     assert in_order(wanted[::-1]) == wanted
-
-
-def test_what_was_watched_decides_before_everything_else() -> None:
-    seen = in_order(files([("app.log.2", 1), ("app.log.1", 2), ("app.log.3", 0), (LOG, 3)]))
-    assert [file.name for file in seen] == ["app.log.3", "app.log.2", "app.log.1", LOG]
-    watched = {"app.log.1": 0, "app.log.3": 1, LOG: 3}
-    ordered = as_watched([replace(file, watched=watched.get(file.name)) for file in seen])
-    assert [file.name for file in ordered] == ["app.log.1", "app.log.2", "app.log.3", LOG]
-
-
-def test_what_was_seen_earlier_comes_first_where_no_times_are_known() -> None:
-    """Rotations within a second, compressed at once, named by numbers that rise."""
-    case: Case = [
-        ("app.log.7.gz", 10, {"since": 2}), ("app.log.5.gz", 11, {"since": 2}),
-        ("app.log.26.gz", 20, {"since": 4}), ("app.log.27.gz", 20, {"since": 6}),
-        ("app.log.29.gz", 20, {"since": 8}), (LOG, 20, {"since": 9}),
-    ]  # fmt: skip
-    wanted = files(case)
-    assert as_seen(in_order(wanted[::-1])) == wanted
-
-
-def test_the_times_of_first_lines_are_better_than_when_files_were_seen() -> None:
-    """An old file that was put back is seen late."""
-    case: Case = [
-        ("app.log.2", 10, {"since": 6, **lines(1)}), ("app.log.1", 20, {"since": 2, **lines(2)}),
-        (LOG, 30, {"since": 3, **lines(3)}),
-    ]  # fmt: skip
-    wanted = files(case)
-    assert as_seen(in_order(wanted[::-1])) == wanted
 
 
 def test_files_of_which_nothing_is_known_do_not_hide_what_is_known_of_others() -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from server.logs.files import File
-from server.logs.listing import DOUBTFUL, OUTDATED, Entry, Facts, Listing, Snapshot
+from server.logs.listing import DOUBTFUL, OUTDATED, Listing
 from server.logs.names import mark_of
 from server.logs.observed import Observed
+from server.logs.snapshot import Entry, Facts, Snapshot
+from tests.descriptors import open_below
 
 
 def names(listing: Listing) -> list[str]:
@@ -105,10 +107,9 @@ def test_what_is_known_of_a_file_is_remembered_while_it_does_not_change(
 @pytest.mark.linux
 def test_no_file_stays_open(tmp_path: Path) -> None:
     make(tmp_path, *(f"app.log.{number}" for number in range(1, 200)), "app.log")
-    before = len(os.listdir("/proc/self/fd"))
     listing = Listing(tmp_path / "app.log")
     listing.look()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(tmp_path) == 0
     assert OUTDATED < 60
 
 
@@ -232,3 +233,30 @@ def test_files_that_begin_with_a_hole_are_told_apart_by_the_lines_behind_it(tmp_
     assert ordered == ["app.log.2.gz", "app-2026-11-27.1.log", "app.log.1.gz", "app.log"]
     other = snapshot.entries[0]._replace(seen=replace(snapshot.entries[0].seen, identity=(1, 1)))
     assert snapshot.place_of(other) == 0
+
+
+def test_a_file_that_goes_during_a_look_is_looked_for_under_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or what is compressed meanwhile is in no file, and its lines are taken for lost."""
+    make(tmp_path, "app.log.1", "app.log", age=100)
+    plain, real = tmp_path / "app.log.1", os.open
+
+    def compress_before_opening(path: str, *arguments: int) -> int:
+        if os.path.basename(path) == plain.name and plain.exists():
+            (tmp_path / "app.log.1.gz").write_bytes(gzip.compress(plain.read_bytes()))
+            plain.unlink()
+        return real(path, *arguments)
+
+    monkeypatch.setattr(os, "open", compress_before_opening)
+    assert names(Listing(tmp_path / "app.log")) == ["app.log.1.gz", "app.log"]
+
+
+@pytest.mark.linux
+def test_a_file_of_an_unknown_writer_is_left_out_and_told(tmp_path: Path) -> None:
+    make(tmp_path, "app-2026-11-27.log", "app.log", age=100)
+    listing = Listing(tmp_path / "app.log")
+    with (tmp_path / "app-2026-11-27.log").open("a"):
+        look = listing.look()
+    assert [entry.path.name for entry in look.entries] == ["app.log"]
+    assert [stranger.name for stranger in look.strangers] == ["app-2026-11-27.log"]

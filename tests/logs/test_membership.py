@@ -8,6 +8,8 @@ import pytest
 from server.logs.membership import members
 from tests.logs.observing import LOG, files, lines
 
+RENAMED, WRITTEN = {"renamed": 5}, {"renamed": 0}
+
 NEIGHBOURS = [
     # a file with the name of a rotated one beside a log whose lines begin at 100; is it the log's?
     (("app-1.log", 50, lines(40, 50)), True),  # it ends before the log begins
@@ -18,6 +20,11 @@ NEIGHBOURS = [
     (("app-1.log", 50, {"renamed": 5}), True),
     (("app-1.log", 300, {"renamed": 0, "watched": 0}), True),  # it was watched
     (("app-1.log", 300, {"has_writer": True, "watched": 0}), True),
+    (("app-1.log", 300, WRITTEN | {"was_log": True}), True),  # it was seen at the log's path
+    (("app-1.log", 300, {"has_writer": True, "was_log": True}), True),
+    (("app-1.log", 300, WRITTEN | {"has_belonged": True}), True),  # as the log's first line told
+    (("app-1.log", 300, {"has_writer": True, "has_belonged": True}), False),
+    (("app-1.log", 300, lines(120, 300) | {"has_belonged": True}), False),
     (("app-1.log.gz", 300, lines(40)), True),
     (("app-1.log.gz", 300, lines(140)), False),
     (("app-2026-11-26.log", 300, {"has_writer": True}), False),  # another program's daily log
@@ -34,11 +41,24 @@ def test_a_neighbour_belongs_to_the_log_only_if_more_than_its_name_says_so(
     assert set(members([other, log])) == ({other, log} if belongs else {log})
 
 
-def test_a_file_that_was_watched_speaks_for_all_that_are_named_in_the_same_way() -> None:
-    chain = files([("app-2.log", 1, {"renamed": 0}), ("app-1.log", 2, {"renamed": 0}), (LOG, 3)])
-    assert [file.name for file in members(chain)] == [LOG]
-    one_is_proven = [replace(chain[0], watched=0), *chain[1:]]
-    assert len(members(one_is_proven)) == 3
+@pytest.mark.parametrize(
+    ("other", "speaks"),
+    [
+        (("app-2.log", 1, WRITTEN), False),
+        (("app-2.log", 1, WRITTEN | {"watched": 0}), True),
+        (("app-2.log", 1, RENAMED), True),
+        (("app-2.log.gz", 1, WRITTEN), True),
+        (("app-2.log", 1, WRITTEN | {"has_belonged": True}), True),
+        (("app-2.log", 1, RENAMED | {"has_writer": True}), False),  # it is another program's
+        (("app.2.log.gz", 1, WRITTEN), False),  # another shape
+    ],
+)
+def test_a_file_that_was_rotated_speaks_for_all_that_are_named_in_the_same_way(
+    other: tuple[Any, ...], speaks: bool
+) -> None:
+    """A writer that was not told of the rotation has written to the renamed file last."""
+    chain = files([other, ("app-1.log", 2, WRITTEN), (LOG, 3)])
+    assert (chain[1] in members(chain)) is speaks
 
 
 def test_a_writer_speaks_against_a_file_only_where_no_other_of_that_shape_was_watched() -> None:

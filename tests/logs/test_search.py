@@ -3,13 +3,15 @@
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import pytest
 
 from server.logs.archive import Archive, UnpackingNeededError
+from server.logs.files import File, PackedFile
 from server.logs.position import HEAD, START, Position
-from server.logs.search import Search
+from server.logs.search import LIKELY_LAG, MOST_UNPACKED, Search
 
 LINE = b"line %d of file %d\n"
 
@@ -73,6 +75,61 @@ def test_a_position_in_a_compressed_file_is_found_once_that_is_unpacked(
     assert found.file.size == len(content(2))
 
 
+@pytest.mark.parametrize(
+    ("lag", "is_found"), [(1, True), (LIKELY_LAG, True), (LIKELY_LAG + 1, False)]
+)
+def test_a_file_that_ends_long_before_a_position_is_no_copy(
+    archive: Archive, lag: int, is_found: bool
+) -> None:
+    """It may have been cut back and written on: then its last lines are new."""
+    whole = content(1) + content(9, 9000)
+    place = position(whole, len(content(1)) + lag)
+    assert (Search(archive).find_elsewhere(place) is not None) is is_found
+
+
+@pytest.mark.parametrize(
+    ("younger", "size", "is_found"), [(10, 1, True), (20, 1, False), (5, 9, False)]
+)
+def test_a_place_in_a_file_whose_front_was_cut_off_is_looked_for_in_so_many_files_and_bytes(
+    tmp_path: Path, younger: int, size: int, is_found: bool
+) -> None:
+    whole = content(0)
+    end, kept = whole.index(b"\n", 9000) + 1, whole[4000:]
+    place = position(whole, end)
+    (tmp_path / f"app.log.{younger}").write_bytes(kept[kept.index(b"\n") + 1 :])
+    for number in range(1, younger):
+        file = tmp_path / f"app.log.{number}"
+        file.write_bytes(b"%d\n" % number)
+        with file.open("r+b") as made:
+            made.truncate(size * 1024 * 1024)
+    (tmp_path / "app.log").write_bytes(content(1))
+    found = Search(Archive(tmp_path / "app.log", 2**30)).find_elsewhere(place)
+    assert (found is not None) is is_found
+    if found:
+        assert found.file.read(found.start.offset, 40) == whole[end : end + 40]
+
+
+def test_a_forged_position_unpacks_only_the_youngest_files(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as SECURITY.md says."""
+    assert MOST_UNPACKED == 3
+    monkeypatch.setattr("server.logs.search.MOST_UNPACKED", 1)
+    unpacked, unpack = [], PackedFile.unpack
+
+    def noted(file: PackedFile, *args: Any) -> File:
+        unpacked.append(file.path.name)
+        return unpack(file, *args)
+
+    monkeypatch.setattr(PackedFile, "unpack", noted)
+    for offset in (900, 9000):
+        forged = position(b"another log\n" * 900, offset)
+        assert Search(archive).find(forged) is None
+        assert unpacked == []
+    assert Search(archive).find_elsewhere(forged) is None
+    assert unpacked == ["app.log.2.gz"]
+
+
 def test_what_is_nowhere_as_it_was_is_not_found_elsewhere(archive: Archive) -> None:
     search = Search(archive)
     for nowhere in (Position(5, 1, 1), Position(10**9, 1, 1)):
@@ -91,3 +148,13 @@ def test_a_log_whose_front_was_cut_off_still_holds_what_stood_before_a_position(
     found = Search(archive).find_elsewhere(place)
     assert found
     assert found.start.offset == len(whole) - 5005
+
+
+def test_a_hole_is_no_proof_that_a_file_is_a_copy(tmp_path: Path) -> None:
+    """Files that begin with NUL bytes begin in the same way, though no line is in both of them."""
+    whole = b"\0" * 1_000_000 + content(0)
+    for rotated in (b"\0" * 5000, b"\0" * 5000 + content(1)):
+        (tmp_path / "app.log.1").write_bytes(rotated)
+        (tmp_path / "app.log").write_bytes(content(2))
+        archive = Archive(tmp_path / "app.log", 2**30)
+        assert Search(archive).find_elsewhere(position(whole, len(whole))) is None

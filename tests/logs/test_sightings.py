@@ -9,15 +9,15 @@ OTHER = b"another line of another file\n"
 
 
 def plain(number: int, text: bytes = LINE, *, is_log: bool = False) -> Sight:
-    return Sight((1, number), text, is_packed=False, is_log=is_log)
+    return Sight((1, number), len(text), text, is_packed=False, is_log=is_log)
 
 
 def packed(number: int, text: bytes = LINE) -> Sight:
-    return Sight((1, number), text, is_packed=True, is_log=False)
+    return Sight((1, number), len(text), text, is_packed=True, is_log=False)
 
 
-def unreadable(number: int) -> Sight:
-    return Sight((1, number), b"", is_packed=True, is_log=False, is_unknown=True)
+def unreadable(number: int, size: int = len(LINE), *, is_packed: bool = True) -> Sight:
+    return Sight((1, number), size, b"", is_packed=is_packed, is_log=False, is_unknown=True)
 
 
 def is_earlier(looks: list[list[Sight]]) -> bool:
@@ -36,11 +36,18 @@ def is_earlier(looks: list[list[Sight]]) -> bool:
         ([[plain(1)], [plain(1, OTHER), plain(2, OTHER)]], False),  # it got the number
         ([[plain(1, b"")], [plain(1), plain(2, OTHER)]], False),  # of an empty file
         ([[unreadable(1)], [packed(1), plain(2, OTHER)]], False),  # of one that could not be read
+        ([[packed(1)], [unreadable(1), plain(2, OTHER)]], True),  # it cannot be read now
+        ([[packed(1)], [unreadable(1), plain(2, OTHER)], [packed(1), plain(2, OTHER)]], True),
+        ([[packed(1)], [unreadable(1, 32), plain(2, OTHER)]], False),  # it got the number
+        ([[plain(1)], [unreadable(1), plain(2, OTHER)]], False),  # of a plain one
+        ([[plain(1)], [unreadable(1, 99, is_packed=False), plain(2, OTHER)]], True),  # it grows
         ([[plain(1)], [packed(1), plain(2, OTHER)]], True),  # by how it begins
         ([[plain(3)], [packed(1), plain(2, OTHER)]], True),  # it was compressed
         ([[plain(3)], [packed(1, LINE + OTHER), plain(2, OTHER)]], True),  # after it had grown
         ([[plain(3, b"1\n")], [packed(1, b"1\n2\n"), plain(2, OTHER)]], False),  # by chance
-        ([[plain(3)], [plain(4)], [packed(1), plain(2, OTHER)]], False),  # two begin so
+        ([[plain(3), plain(4)], [packed(1), plain(2, OTHER)]], True),  # both are as old
+        ([[plain(3)], [plain(4)], [packed(1), plain(2, OTHER)]], True),  # the one that is gone now
+        ([[plain(3)], [plain(3), plain(4)], [packed(1), plain(2, OTHER)]], True),  # two are gone
         ([[packed(3)], [plain(1), plain(2, OTHER)]], False),
         ([[], [plain(1), plain(2, OTHER, is_log=True)]], True),  # the log is the youngest
         ([[], [plain(1), plain(2, OTHER)]], False),
@@ -52,6 +59,17 @@ def test_a_file_that_was_seen_before_is_known_again(
     assert is_earlier(looks) is is_known
 
 
+def test_of_two_files_that_begin_alike_the_one_that_has_gone_was_compressed() -> None:
+    sightings = Sightings()
+    sightings.look([plain(1)])
+    sightings.look([plain(1), plain(2)])
+    _, before = sightings.look([plain(1), plain(2), plain(3, OTHER)])
+    _, since = sightings.look([packed(4), plain(2), plain(3, OTHER)])
+    assert since[1, 4] == before[1, 1]
+    _, since = sightings.look([packed(4), packed(5), plain(3, OTHER)])
+    assert since[1, 5] == before[1, 2]
+
+
 def test_the_log_keeps_its_place_when_it_is_rotated_and_compressed() -> None:
     sightings = Sightings()
     sightings.look([plain(1), plain(2, OTHER, is_log=True)])
@@ -61,12 +79,61 @@ def test_the_log_keeps_its_place_when_it_is_rotated_and_compressed() -> None:
     assert since[1, 1] < since[1, 4] < since[1, 3]
 
 
+@pytest.mark.parametrize("now", [plain(1), packed(4)])
+def test_what_comes_after_a_file_was_watched_is_younger_though_both_are_seen_at_one_look(
+    now: Sight,
+) -> None:
+    """It was the log when it was found, and what was rotated before it stood beside it."""
+    sightings = Sightings()
+    sightings.look([plain(1, b"", is_log=True)])
+    sightings.watch((1, 1), LINE)
+    _, since = sightings.look([now, plain(2, OTHER), plain(3, b"new\n", is_log=True)])
+    assert since[now.identity] < since[1, 2] < since[1, 3]
+    _, since = sightings.look([now, packed(5, OTHER), plain(3, b"new\n", is_log=True)])
+    assert since[now.identity] < since[1, 5] < since[1, 3]
+
+
+@pytest.mark.parametrize(
+    ("then", "is_same"), [(plain(1), True), (plain(1, OTHER), False), (plain(2), False)]
+)
+def test_a_file_that_was_the_log_or_belonged_to_it_is_known_by_number_and_beginning(
+    then: Sight, is_same: bool
+) -> None:
+    sightings = Sightings()
+    sightings.look([plain(1, is_log=True)])
+    sightings.belong([(1, 1)])
+    sightings.look([then, plain(3, b"new\n", is_log=True)])
+    sightings.look([then, plain(3, b"new\n", is_log=True)])
+    assert sightings.was_log(then.identity) is is_same
+    assert sightings.has_belonged(then.identity) is is_same
+    assert not sightings.has_belonged((1, 3))
+
+
 def test_what_was_watched_is_told_in_that_order_also_after_it_was_compressed() -> None:
     sightings = Sightings()
     sightings.watch((1, 2), OTHER)
     sightings.watch((1, 1), LINE)
     assert sightings.look([plain(1), plain(2, OTHER)])[0] == {(1, 2): 0, (1, 1): 1}
     assert sightings.look([packed(3), plain(2, OTHER)])[0] == {(1, 2): 0, (1, 3): 1}
+
+
+@pytest.mark.parametrize(
+    ("now", "is_known"),
+    [
+        (unreadable(1, 99, is_packed=False), True),  # it was written to while it is forbidden
+        (unreadable(1, len(LINE)), False),  # a compressed file of nothing got its number
+        (plain(1, b""), False),  # an empty one did
+    ],
+)
+def test_what_was_watched_is_known_by_its_number_only_while_it_cannot_be_read(
+    now: Sight, is_known: bool
+) -> None:
+    sightings = Sightings()
+    sightings.watch((1, 1), LINE)
+    sightings.look([plain(1)])
+    watched, since = sightings.look([now])
+    assert ((1, 1) in watched) is is_known
+    assert ((1, 1) in since) is (is_known or now.is_unknown)
 
 
 def test_no_more_files_are_remembered_than_the_bound_says() -> None:

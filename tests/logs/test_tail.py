@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from server.logs.tail import Tail, find_tail
+from tests.descriptors import held
 from tests.running import is_gone
 
 
@@ -63,7 +64,7 @@ def test_nothing_is_left_of_a_tail(tmp_path: Path) -> None:
     path.touch()
 
     async def main() -> None:
-        before = len(os.listdir("/proc/self/fd"))
+        before = held()
         tail = Tail(find_tail(), path, 0)
         task = asyncio.create_task(tail.stop())
         await asyncio.sleep(0)
@@ -71,7 +72,7 @@ def test_nothing_is_left_of_a_tail(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert psutil.Process().children() == []
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert not held() - before
 
     asyncio.run(main())
 
@@ -86,9 +87,9 @@ def test_a_tail_holds_nothing_that_this_process_has_open(tmp_path: Path) -> None
             tail = Tail(find_tail(), path, 0)
             try:
                 [process] = psutil.Process().children()
-                held = [os.readlink(one) for one in Path(f"/proc/{process.pid}/fd").iterdir()]
-                assert str(other) not in held
-                assert not [one for one in held if one.startswith("socket:")]
+                targets = [os.readlink(one) for one in Path(f"/proc/{process.pid}/fd").iterdir()]
+                assert str(other) not in targets
+                assert not [one for one in targets if one.startswith("socket:")]
             finally:
                 await tail.stop()
 

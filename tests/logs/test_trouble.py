@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from server.feeds.contract import Last
-from server.logs.threads import patiently, run_in
+from server.logs.threads import Threads
 from server.logs.trouble import CannotReadError
 from tests.event_stream import Parsed, Parser
 from tests.feeding import data, feeding, frames, take, whole
@@ -30,15 +29,20 @@ LINES = [f"line {number} of a log" for number in range(10_000)]
 @contextmanager
 def unreadable(
     monkeypatch: pytest.MonkeyPatch, path: Path, number: int, start: int = 0, end: int = 1 << 60
-) -> Iterator[None]:
-    """Reading these bytes of the file that is at `path` now fails with the error `number`."""
+) -> Iterator[list[int]]:
+    """Reading these bytes of the file that is at `path` now fails with the error `number`.
+
+    Gives where it was tried, each time that it failed.
+    """
     broken = os.stat(path).st_ino
+    failed: list[int] = []
 
     def failing(function: Callable[..., Any], at: int) -> Callable[..., Any]:
         def read(descriptor: int, *args: Any) -> Any:
             length = args[0] if isinstance(args[0], int) else len(args[0][0])
             is_within = args[at] < end and args[at] + length > start
             if is_within and os.fstat(descriptor).st_ino == broken:
+                failed.append(args[at])
                 raise OSError(number, os.strerror(number))
             return function(descriptor, *args)
 
@@ -47,7 +51,7 @@ def unreadable(
     with monkeypatch.context() as patch:
         patch.setattr(os, "pread", failing(os.pread, 1))
         patch.setattr(os, "preadv", failing(os.preadv, 1))
-        yield
+        yield failed
 
 
 def write(path: Path, lines: list[str], modified: float | None = None) -> None:
@@ -114,11 +118,12 @@ def test_a_log_that_cannot_be_read_for_a_moment_is_read_on(
         async with feeding(log) as feed:
             live = frames(feed, Last(1))
             await take(live, 1)
-            with unreadable(monkeypatch, log, number):
+            with unreadable(monkeypatch, log, number) as failed:
                 write(log, LINES[10:20])
                 fresh = asyncio.ensure_future(take(whole(feed), 20))
-                await asyncio.sleep(2.5)
-                assert os.strerror(number) in feed.log.problem
+                async with asyncio.timeout(20):
+                    while len(failed) < 6 or os.strerror(number) not in feed.log.problem:
+                        await asyncio.sleep(0.01)
             assert data(await take(live, 10)) == LINES[10:20]
             assert data(await fresh) == LINES[:20]
             assert feed.log.gaps == 0
@@ -229,7 +234,7 @@ def test_what_passes_is_tried_again_and_what_does_not_is_raised() -> None:
             return "came in the end"
 
         try:
-            return await run_in(pool, function)
+            return await threads.readers.run(function)
         except OSError:
             return "raised"
 
@@ -239,8 +244,9 @@ def test_what_passes_is_tried_again_and_what_does_not_is_raised() -> None:
         for number in (errno.EBADF, errno.EINTR, *ERRORS):
             assert await outcome(number) == "raised"
 
-    with ThreadPoolExecutor(1) as pool:
-        asyncio.run(main())
+    threads = Threads()
+    asyncio.run(main())
+    threads.stop()
 
 
 def test_who_is_patient_gets_it_in_the_end() -> None:
@@ -251,4 +257,14 @@ def test_who_is_patient_gets_it_in_the_end() -> None:
             raise next(errors)
         return "came in the end"
 
-    assert asyncio.run(patiently(function)) == "came in the end"
+    assert asyncio.run(Threads().patiently(function)) == "came in the end"
+
+
+def test_a_problem_is_said_once_by_each_log_that_has_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Though another log of the same process has said it in the same words."""
+    logs = [Threads(), Threads()]
+    with caplog.at_level(logging.WARNING):
+        for threads in logs * 3:
+            threads.say("app.log cannot be read: no")
+    said = [record.message for record in caplog.records]
+    assert said == ["trying again: app.log cannot be read: no"] * 2

@@ -1,6 +1,7 @@
 """A server that a notebook starts, and that goes with it."""
 
 import html
+import json
 import os
 import shlex
 import signal
@@ -64,6 +65,28 @@ def test_it_says_how_to_do_the_same_in_a_terminal(tmp_path: Path) -> None:
         assert server.command in repr(server)
 
 
+def names(server: LocalServer) -> list[str]:
+    with urlopen(f"{server.url}/logs", timeout=PATIENCE) as answer:
+        return [log["name"] for log in json.load(answer)["logs"]]
+
+
+def test_it_takes_several_logs_as_the_command_line_does(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    for name in ("a.log", "b.log", "logs/c.log", "logs/d.log", "e-1.txt"):
+        (tmp_path / name).write_text(f"{name}\n")
+    given: list[str | Path] = ["a.log", "web=b.log", Path("logs"), "e*.txt"]
+    with LocalServer(given, "--retry", 10, directory=tmp_path) as server:
+        assert server.log == tmp_path / "a.log"
+        assert [str(log.relative_to(tmp_path)) for log in server.logs] == [
+            *("a.log", "b.log", "logs", "e*.txt")
+        ]
+        assert sorted(names(server)) == ["a.log", "c.log", "d.log", "e-1.txt", "web"]
+        event = next(iter(follow(f"{server.url}/stream-logs?log=web")))
+        assert event.data == "b.log"
+        command = shlex.split(server.command)
+        assert command[command.index("--") + 2] == f"web={tmp_path / 'b.log'}"
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "address"),
     [
@@ -84,8 +107,12 @@ def test_a_browser_finds_it_through_jupyter_if_it_can(
 
 
 def test_what_prevents_a_start_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="is a directory: name a log file in it"):
-        LocalServer(tmp_path)
+    with pytest.raises(StartError, match="is not a regular file: name a file"):
+        LocalServer("/dev/null", directory=tmp_path)
+    with pytest.raises(StartError, match="two names"):
+        LocalServer("a=b=c.log", directory=tmp_path)
+    with pytest.raises(StartError, match="its directory does not exist"):
+        LocalServer(tmp_path / "missing/app.log")
     with pytest.raises(StartError, match="No such option"):
         LocalServer(None, "--retri", 10)
 

@@ -1,5 +1,6 @@
 """`%riacho` in a real IPython shell: it starts a server, shows its page, and ends it."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,3 +63,17 @@ def test_a_log_that_cannot_be_read_is_a_usage_error_in_one_line(
         result = shell.run_cell("%riacho nowhere/app.log")
     assert "create" in f"{captured.stderr}{captured.stdout}{result.error_in_exec}"
     assert "Traceback" not in captured.stdout + captured.stderr
+
+
+def test_several_logs_have_one_server_and_one_page(shell: InteractiveShell, tmp_path: Path) -> None:
+    for name in ("a.log", "my b.log"):
+        (tmp_path / name).write_text("one\n")
+    both = page_of(shown(shell, "a.log 'my b.log'"))
+    assert page_of(shown(shell, "a.log 'my b.log'")) == both
+    base = both.rpartition("/")[0]
+    logs = json.loads(urlopen(f"{base}/logs").read())["logs"]
+    assert [log["name"] for log in logs] == ["a.log", "my b.log"]
+    assert page_of(shown(shell, "*.log")).rpartition("/")[0] != base
+    shell.run_line_magic("riacho", "stop")
+    with pytest.raises(OSError, match="refused"):
+        urlopen(both)

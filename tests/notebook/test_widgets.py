@@ -11,6 +11,7 @@ import pytest
 
 from server.notebook.widgets import INTERVAL, LogView, StreamView
 from server.sse.event import Event
+from tests.relay import relaying
 from tests.running import Server, running
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -136,6 +137,75 @@ def test_lines_without_a_level_stay_with_the_line_before_them(tmp_path: Path, lo
     with_server(tmp_path, log, test)
 
 
+def with_several(tmp_path: Path, test: Callable[[LogView, list[Any]], Any], logs: Any) -> None:
+    """The same with a server of `a.log` and `b.log`, and of others as they appear."""
+
+    async def run(url: str) -> None:
+        async with viewing(f"{url}/stream-logs?backlog=5", logs=logs) as (view, sent):
+            await test(view, sent)
+
+    for name in ("a.log", "b.log"):
+        (tmp_path / name).touch()
+    with running(tmp_path, "*.log", "--retry", 20) as server:
+        asyncio.run(run(server.url))
+
+
+def test_several_logs_have_a_number_each_and_levels_of_their_own(tmp_path: Path) -> None:
+    a, b = tmp_path / "a.log", tmp_path / "b.log"
+
+    async def test(view: LogView, sent: list[Any]) -> None:
+        def shown() -> list[Any]:
+            return [line for batch in sent for line in batch["lines"]]
+
+        view.start()
+        await until(lambda: view.state == "listening", "the stream")
+        write(a, "ERROR in a")
+        await until(lambda: len(shown()) == 1, "a line")
+        write(b, "<b>INFO</b>")
+        await until(lambda: len(shown()) == 2, "the other log's line")
+        write(a, "  more of a")
+        await until(lambda: len(shown()) == 3, "the third line")
+        assert shown() == [
+            ("ERROR in a", "error", "a.log", 0),
+            ("<b>INFO</b>", "info", "b.log", 1),
+            ("  more of a", "error", "a.log", 0),
+        ]
+        view.stop()
+        write(b, "missed")
+        view.start()
+        await until(lambda: len(shown()) == 4, "what was missed")
+        assert view.lines == ["ERROR in a", "<b>INFO</b>", "  more of a", "missed"]
+        a.rename(tmp_path / "a.log.1")
+        write(a, "a new file")
+        await until(lambda: view.lines[-1] == "a new file", "the new file's line")
+        told = ("The log was rotated: a new file begins here.", "fact", "a.log", 0)
+        await until(lambda: told in shown(), "the rotation")
+
+    with_several(tmp_path, test, ["a.log", "b.log"])
+
+
+def test_a_log_that_appears_is_told_and_shown(tmp_path: Path) -> None:
+    async def test(view: LogView, sent: list[Any]) -> None:
+        view.start()
+        await until(lambda: view.state == "listening", "the stream")
+        write(tmp_path / "c.log", "the first")
+        lines = [("This log is new.", "fact", "c.log", 0), ("the first", "", "c.log", 0)]
+        await until(lambda: lines == [one for batch in sent for one in batch["lines"]], "both")
+
+    with_several(tmp_path, test, "*")
+
+
+def test_one_log_of_several_is_named_too(tmp_path: Path) -> None:
+    async def test(view: LogView, sent: list[Any]) -> None:
+        write(tmp_path / "a.log", "not this one")
+        write(tmp_path / "b.log", "this one")
+        view.start()
+        await until(lambda: sent, "the line")
+        assert sent[0]["lines"] == [("this one", "", "b.log", 0)]
+
+    with_several(tmp_path, test, "b.log")
+
+
 def test_a_flood_of_one_level_leaves_the_others_in_place(tmp_path: Path, log: Path) -> None:
     async def test(server: Server, view: LogView, sent: list[Any]) -> None:
         view.start()
@@ -174,17 +244,21 @@ def test_a_flood_crosses_to_the_page_in_few_messages_of_bounded_size(
     with_server(tmp_path, log, test, bound=100)
 
 
-def test_facts_are_shown_and_other_events_are_not(tmp_path: Path) -> None:
+def test_facts_are_shown_and_other_events_are_not() -> None:
+    stream = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    for name in ("gap", "unknown", "close"):
+        stream += Event("{}", name=name).encode()
+
     async def test() -> None:
-        async with viewing("http://127.0.0.1:9/") as (view, sent):
-            for name in ("gap", "unknown", "close"):
-                view._receive(Event("{}", name=name))
-            await until(lambda: sent, "a batch")
-            assert [kind for _, kind in sent[0]["lines"]] == ["fact", "fact"]
+        async with viewing(url) as (view, sent):
+            view.start()
+            await until(lambda: view.state == "finished", "the end")
+            assert [kind for batch in sent for _, kind in batch["lines"]] == ["fact", "fact"]
             assert view.lines == []
             assert view.count == 0
 
-    asyncio.run(test())
+    with relaying(lambda request, forward: iter([stream])) as url:
+        asyncio.run(test())
 
 
 def test_what_is_no_stream_is_said(tmp_path: Path, log: Path) -> None:

@@ -27,6 +27,7 @@ ROUTES = {
     "/client_listen_logs.html": "page",
     "/riacho.js": "public",
     "/style.css": "public",
+    "/logo.svg": "public",
     "/stream-logs": "data",
     "/stream-numbers": "data",
     "/slow-numbers": "data",
@@ -176,11 +177,11 @@ def test_pages_of_other_origins_are_admitted_only_where_they_are_named(
     headers: dict[str, str], is_admitted: bool
 ) -> None:
     headers = {"Host": "localhost:8000", **headers}
-    access = Access(Settings(log=Path("app.log"), allow_origin=("https://a.example",)))
+    access = Access(Settings(logs=("app.log",), allow_origin=("https://a.example",)))
     assert access.admits_page(headers) is is_admitted
     assert Access(Settings()).admits_page(headers)  # the demo has no secrets
     if headers.get("Sec-Fetch-Dest") == "iframe":
-        assert not Access(Settings(log=Path("app.log"))).admits_page(headers)
+        assert not Access(Settings(logs=("app.log",))).admits_page(headers)
 
 
 @pytest.mark.parametrize("text", ["", "x", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "ção", "\x00"])
@@ -225,6 +226,11 @@ def test_only_allowed_origins_are_named(
         ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
         ("10.0.0.1", "nonsense", "10.0.0.1"),
         ("10.0.0.1", ",,,", "10.0.0.1"),
+        ("10.0.0.1", "1.1.1.1:5678", "1.1.1.1"),  # some proxies name the port, too
+        ("10.0.0.1", "1.1.1.1:5678, 10.0.0.2:80", "1.1.1.1"),
+        ("10.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+        ("10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+        ("10.0.0.1", "nonsense:80", "10.0.0.1"),
     ],
 )
 def test_a_client_s_address_is_believed_only_of_a_trusted_proxy(
@@ -295,6 +301,19 @@ def test_headers_that_keep_other_pages_out_are_on_every_answer(server: Server, p
         assert "frame-ancestors" in policy
         assert headers["Access-Control-Allow-Origin"] is None
         assert headers["Server"] is None
+
+
+@pytest.mark.parametrize(("path", "kind"), ROUTES.items())
+def test_only_pages_may_be_framed_by_pages_of_named_origins(
+    server: Server, path: str, kind: str
+) -> None:
+    """And the page of slow numbers by the server's own alone, and nothing else that is a page."""
+    policy = server.headers(path, Authorization=f"Bearer {TOKEN}")["Content-Security-Policy"]
+    framing = policy.partition("frame-ancestors ")[2]
+    if kind == "page":
+        assert framing == "'self' https://a.example https://b.example"
+    elif not path.endswith((".js", ".css", ".svg")):
+        assert framing == ("'self'" if path == "/slow-numbers" else "'none'")
 
 
 @pytest.mark.parametrize("path", ROUTES)

@@ -1,9 +1,10 @@
-"""Event bodies on their way: keep-alive comments, and what is pushed."""
+"""Event bodies: where they begin, keep-alive comments, and what is pushed."""
 
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import nullcontext
 
 import pytest
 from tornado.iostream import IOStream
@@ -14,7 +15,8 @@ from server.settings import Settings
 from server.sse.event import KEEP_ALIVE, Event
 from server.web.body import Caller
 from server.web.context import LOOKS, Context
-from server.web.events import EventBody
+from server.web.events import ID_PARAMETERS, EventBody
+from tests.running import Server, following, running, wait_until
 
 COMMENT = b"%x\r\n%b\r\n" % (len(KEEP_ALIVE), KEEP_ALIVE)
 
@@ -32,7 +34,7 @@ async def silence() -> AsyncIterator[Event]:
 
 
 def body_of(context: Context, connection: socket.socket) -> EventBody:
-    feed = LiveFeed(silence())
+    feed = nullcontext(LiveFeed(silence()))
     body = EventBody(context, IOStream(connection), True, Caller("", "/"), feed, Oldest())
     body.begin()
     return body
@@ -144,7 +146,7 @@ def test_an_error_in_the_keep_alive_of_one_stream_ends_that_stream_alone(
         pairs = [socket.socketpair() for _ in range(2)]
         for _, client in pairs:
             client.setblocking(False)
-        feed = LiveFeed(silence())
+        feed = nullcontext(LiveFeed(silence()))
         connection = IOStream(pairs[0][0])
         broken = Broken(context, connection, True, Caller("", "/broken"), feed, Oldest())
         broken.begin()
@@ -160,3 +162,72 @@ def test_an_error_in_the_keep_alive_of_one_stream_ends_that_stream_alone(
         asyncio.run(main())
     [record] = caplog.records
     assert "/broken ends with an error" in record.getMessage()
+
+
+# --- where a stream begins -----------------------------------------------------------
+
+LINES = [f"line {number}" for number in range(50)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    path = tmp_path_factory.mktemp("events")
+    (path / "app.log").write_text("".join(f"{line}\n" for line in LINES))
+    with running(path, path / "app.log") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ids(server: Server) -> list[str]:
+    """The ids of all lines."""
+    with following(server, "/stream-logs?from=start") as client:
+        client.wait_for(len(LINES))
+        return [event.id for event in client.events if event.type == "message"]
+
+
+@pytest.mark.parametrize("index", [0, 30, len(LINES) - 2])
+@pytest.mark.parametrize("name", ["the header", *ID_PARAMETERS])
+def test_a_stream_goes_on_exactly_after_an_id_under_each_of_its_names(
+    server: Server, ids: list[str], name: str, index: int
+) -> None:
+    """Whatever else the query asks for."""
+    rest = LINES[index + 1 :]
+    is_header = name == "the header"
+    path = "/stream-logs?from=start&backlog=1" + ("" if is_header else f"&{name}={ids[index]}")
+    with following(server, path, last_event_id=ids[index] if is_header else "") as client:
+        assert client.wait_for(len(rest)) == rest
+        assert client.facts("gap") == []
+    with following(server, path.replace(ids[index], ids[-1]), last_event_id=ids[-1]) as client:
+        wait_until(lambda: client.parser.last_event_id == ids[-1], "the place")
+        assert client.lines == []
+
+
+def test_names_that_polyfills_use_are_known() -> None:
+    assert {"lastEventId", "evs_last_event_id", "lastEventID"} <= set(ID_PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("path", "ignored"),
+    [
+        ("/stream-logs?backlog=0", ""),
+        ("/stream-logs?backlog=0&from=start&token=x", ""),
+        ("/stream-logs?backlog=0&evs_last_event_id=", ""),
+        ("/stream-logs?backlog=0&filter=ERROR", "'filter'"),
+        ("/stream-logs?backlog=0&Backlog=5&Log=a&Log=b", "'Backlog', 'Log'"),
+        ("/stream-logs?backlog=0&two%0alines=1", r"'two\nlines'"),
+        ("/stream-logs?backlog=0&x%0d%0adata:+evil=1", r"'x\r\ndata: evil'"),
+        ("/stream-numbers?interval=0&backlog=5", "'backlog'"),
+        ("/stream-numbers?interval=0&from=1&to=3", ""),
+    ],
+)
+def test_the_first_comment_names_the_parameters_that_are_not_known(
+    server: Server, path: str, ignored: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        data = b""
+        while data.partition(b"\r\n\r\n")[2].count(b"\n") < 2:
+            data += connection.recv(65536)
+    comment = data.partition(b"\r\n\r\n")[2].decode().split("\n")[1]
+    why = "; ignored, since it is not known: " if ignored else ""
+    assert comment == f": stream opened{why}{ignored}"

@@ -1,6 +1,7 @@
 """Whether a server says that it is well when it is, and that it is ill when it is."""
 
 import asyncio
+import json
 import signal
 import threading
 import time
@@ -8,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from server.feeds.contract import Status
+from server.feeds.contract import Progress, Status
+from server.feeds.memory import Memory
+from server.feeds.served import ServedLog
+from server.logs.log import Log
+from server.logs.tail import find_tail
 from server.web.health import LONG, Health
+from server.web.health import PATIENCE as WAIT
 from server.web.monitoring import LoopDelay
-from tests.feeding import log_feed
+from tests.feeding import MAX_LINE, MEMORY
 from tests.running import PATIENCE, following, on_small_disk, running, wait_until
 
 
@@ -67,7 +73,19 @@ def test_a_tail_that_stops_is_replaced_and_nobody_is_ill(tmp_path: Path) -> None
         assert server.json("/healthz")["unread"] == 0
 
 
+def test_a_log_that_is_waited_for_is_no_illness_at_first_and_named_as_such(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    with running(tmp_path, log) as server:
+        status, _, body = server.get("/healthz")
+        health = json.loads(body)
+        assert (status, health["status"], health["problems"]) == (200, "ok", [])
+        assert health["state"] == "waiting for app.log, which does not exist yet"
+        log.write_text("one\n")
+        wait_until(lambda: "state" not in server.json("/healthz"), "the log")
+
+
 @pytest.mark.linux
+@pytest.mark.namespaces
 def test_a_log_that_stays_away_and_a_full_disk_are_illnesses(tmp_path: Path) -> None:
     disk, here = tmp_path / "disk", tmp_path / "here"
     disk.mkdir()
@@ -85,13 +103,13 @@ def test_a_log_that_stays_away_and_a_full_disk_are_illnesses(tmp_path: Path) -> 
         (inside / "fill").write_bytes(bytes(20 * 2**20))
         health = full.json("/healthz")
         assert (health["status"], full.get("/healthz")[0]) == ("ill", 503)
-        assert health["problems"] == ["the log's disk has no room"]
+        assert health["problems"] == ["the disk of app.log has no room"]
         assert health["free"] < 16 * 2**20
         (inside / "fill").unlink()
         assert full.get("/healthz")[0] == 200
         # a rotation leaves no log for a moment: that is no illness
+        wait_until(lambda: not missing.json("/healthz")["exists"], "a look at the path")
         assert missing.json("/healthz")["status"] == "ok"
-        assert missing.json("/healthz")["exists"] is False
         wait_until(lambda: missing.get("/healthz")[0] == 503, "an illness")
         assert time.monotonic() - gone > 9
         assert missing.json("/healthz")["problems"] == ["app.log does not exist yet"]
@@ -99,16 +117,45 @@ def test_a_log_that_stays_away_and_a_full_disk_are_illnesses(tmp_path: Path) -> 
         wait_until(lambda: missing.get("/healthz")[0] == 200, "a recovery")
 
 
-def test_bytes_that_nobody_reads_are_an_illness(tmp_path: Path) -> None:
-    """With a real log that nobody follows, which a server would not let happen."""
+class OneLog:
+    """The only log that is served, and all logs at once."""
 
+    problem = ""
+
+    def __init__(self, log: "ServedLog | QuietLog") -> None:
+        self.names = [log.name]
+        self.status = log.status
+        self.progress = log.progress
+
+    def get(self, name: str) -> "OneLog":
+        return self
+
+
+def health_of(log: "ServedLog | QuietLog", patience: float = WAIT) -> Health:
+    return Health(OneLog(log), patience)  # type: ignore[arg-type]
+
+
+def unfollowed(path: Path) -> ServedLog:
+    """A log that nobody follows, which a server would not let happen."""
+    log = Log(path, find_tail(), MAX_LINE)
+    return ServedLog(log.name, log, MAX_LINE, Memory(MEMORY))
+
+
+@pytest.mark.linux
+def test_a_file_system_that_reports_no_blocks_is_not_full() -> None:
+    log = unfollowed(Path("/proc/version"))
+    report = health_of(log).report()
+    assert (report["free"], report["problems"]) == (None, [])
+    log.close()
+
+
+def test_bytes_that_nobody_reads_are_an_illness(tmp_path: Path) -> None:
     async def main() -> None:
         path = tmp_path / "app.log"
         path.write_text("one\n")
-        feed = log_feed(path)
-        await feed.log.open()
-        follower = asyncio.create_task(asyncio.Event().wait())
-        health = Health(feed, follower, patience=0)  # type: ignore[arg-type]
+        log = unfollowed(path)
+        await log.log.open()
+        health = health_of(log, patience=0)
         health.look()
         with path.open("a") as file:
             file.write("two\n")
@@ -116,12 +163,9 @@ def test_bytes_that_nobody_reads_are_an_illness(tmp_path: Path) -> None:
         report = health.report()
         assert report["unread"] == 4
         assert health.is_stuck()
-        assert "bytes of the log have not been read for 0 s" in str(report["problems"])
-        assert "followed" not in str(report["problems"])
-        follower.cancel()
-        await asyncio.wait({follower})
-        assert "the log is no longer followed" in str(health.report()["problems"])
-        feed.log.close()
+        assert report["problems"] == ["bytes of app.log have not been read for 0 s"]
+        assert health.is_ill(["any"])
+        log.close()
 
     asyncio.run(main())
 
@@ -133,8 +177,11 @@ class QuietLog:
         self.name = name
         self.quiet = 0.0
 
+    def progress(self) -> Progress:
+        return Progress("", 0, 0, self.quiet)
+
     def status(self) -> Status:
-        return Status("", True, 0, "0-0-0", 0, 0, None, self.quiet, {})
+        return Status(self.progress(), True, "0-0-0", 0, None, {})
 
 
 @pytest.mark.parametrize(
@@ -144,19 +191,13 @@ def test_a_log_that_is_quiet_for_long_is_told_once_each_time_and_is_no_illness(
     name: str, has_hint: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = QuietLog(name)
+    health = health_of(log)
     told = []
-
-    async def main() -> None:
-        follower = asyncio.create_task(asyncio.Event().wait())
-        health = Health(log, follower)  # type: ignore[arg-type]
-        for log.quiet in (0, LONG - 1, LONG, LONG + 1, 10 * LONG, 0, LONG):
-            health.look()
-            told.append(len(caplog.records))
-            report = health.report()
-            assert (report["quiet"], report["problems"]) == (log.quiet, [])
-        follower.cancel()
-
-    asyncio.run(main())
+    for log.quiet in (0, LONG - 1, LONG, LONG + 1, 10 * LONG, 0, LONG):
+        health.look()
+        told.append(len(caplog.records))
+        report = health.report()
+        assert (report["quiet"], report["problems"]) == (log.quiet, [])
     assert told == [0, 0, 1, 1, 1, 1, 2]
     for record in caplog.records:
         message = record.getMessage()

@@ -4,6 +4,7 @@ import gzip
 import signal
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.running import Client, Server, following, running, wait_until
@@ -32,7 +33,8 @@ def test_every_family_is_typed_and_explained(tmp_path: Path) -> None:
         for name in (
             *("clients", "clients_behind", "behind_bytes", "streams", "refused", "deliveries"),
             *("sent_bytes", "resumes", "gaps", "rotations", "truncations", "tail_restarts"),
-            *("tail_up", "log_readable", "log_size_bytes", "log_unread_bytes"),
+            *("tail_late", "tail_up", "log_readable", "log_size_bytes", "log_unread_bytes"),
+            *("logs", "logs_followed"),
             *("loop_delay_seconds", "loop_delay_worst_seconds"),
         )
     }
@@ -72,8 +74,8 @@ def test_clients_deliveries_and_bytes(tmp_path: Path) -> None:
         wait_until(lambda: metrics(server)["riacho_deliveries_total"] == 3 * 15 + 3, "three events")
         assert metrics(server)["riacho_streams_total"] == 4
         assert metrics(server)["riacho_sent_bytes_total"] > size > 3 * 15 * len("data: more\n\n")
-        assert metrics(server)["riacho_log_size_bytes"] == log.stat().st_size
-        assert metrics(server)["riacho_tail_up"] == 1
+        assert metrics(server)["riacho_log_size_bytes app.log"] == log.stat().st_size
+        assert metrics(server)["riacho_tail_up app.log"] == 1
 
 
 def test_a_client_that_is_behind_and_how_far(tmp_path: Path) -> None:
@@ -109,25 +111,51 @@ def test_resumes_gaps_rotations_and_restarts_of_tail(tmp_path: Path) -> None:
             with following(server, last_event_id=id) as client:
                 client.wait_for(lines)
         found = metrics(server)
-        assert found["riacho_resumes_total disk"] == 1
-        assert found["riacho_resumes_total memory"] == 1
-        assert found["riacho_gaps_total"] == 1
-        assert found["riacho_rotations_total"] == found["riacho_truncations_total"] == 0
+        assert found["riacho_resumes_total app.log disk"] == 1
+        assert found["riacho_resumes_total app.log memory"] == 1
+        assert found["riacho_gaps_total app.log"] == 1
+        assert (
+            found["riacho_rotations_total app.log"]
+            == found["riacho_truncations_total app.log"]
+            == 0
+        )
 
         log.rename(tmp_path / "app.log.1")
         log.write_text("new\n")
-        wait_until(lambda: metrics(server)["riacho_rotations_total"] == 1, "a rotation")
+        wait_until(lambda: metrics(server)["riacho_rotations_total app.log"] == 1, "a rotation")
         (tmp_path / "app.log.1.gz").write_bytes(
             gzip.compress((tmp_path / "app.log.1").read_bytes())
         )
         (tmp_path / "app.log.1").unlink()
         with following(server, last_event_id=on_disk) as client:
             assert client.wait_for(8)[-1] == "new"
-        assert metrics(server)["riacho_resumes_total disk"] == 2
+        assert metrics(server)["riacho_resumes_total app.log disk"] == 2
 
         log.write_text("")
-        wait_until(lambda: metrics(server)["riacho_truncations_total"] == 1, "a truncation")
-        assert metrics(server)["riacho_tail_restarts_total"] == 0
+        wait_until(lambda: metrics(server)["riacho_truncations_total app.log"] == 1, "a truncation")
+        assert metrics(server)["riacho_tail_restarts_total app.log"] == 0
         server.tail().send_signal(signal.SIGKILL)
-        wait_until(lambda: metrics(server)["riacho_tail_restarts_total"] == 1, "another tail")
-        wait_until(lambda: metrics(server)["riacho_tail_up"] == 1, "tail")
+        wait_until(
+            lambda: metrics(server)["riacho_tail_restarts_total app.log"] == 1, "another tail"
+        )
+        wait_until(lambda: metrics(server)["riacho_tail_up app.log"] == 1, "tail")
+
+
+@pytest.mark.linux
+def test_a_limit_of_inotify_instances_is_counted_and_told_once_with_its_remedy(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    limit = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
+    without = ["unshare", "--map-root-user", "sh", "-c", limit, "sh"]
+    with running(tmp_path, log, before=without) as server, following(server) as client:
+        lines = ["one"]
+        while metrics(server)["riacho_tail_late_total app.log"] < 5:
+            lines.append(f"line {len(lines)}")
+            with log.open("a") as file:
+                file.write(lines[-1] + "\n")
+            assert client.wait_for(len(lines)) == lines
+        warnings = [line for line in server.errors().splitlines() if "tail is late" in line]
+        assert len(warnings) == 1
+        assert "raise fs.inotify.max_user_instances" in warnings[0]

@@ -1,0 +1,1 @@
+"""The names of many logs, and where they are."""

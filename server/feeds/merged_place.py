@@ -1,0 +1,118 @@
+"""Places in a merged feed: one in each of its logs."""
+
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+from server.feeds.composite import pack, pack_entry
+from server.feeds.contract import Batch
+from server.feeds.served import ServedLog
+from server.logs.generation import Place
+from server.logs.position import START, Position
+
+PENDING = 30.0
+"""Seconds for which positions in logs are kept that are not served yet. Another server has perhaps
+found a new log earlier, and a log on a slow disk comes later than the others."""
+
+
+class Pending(NamedTuple):
+    """Positions that an id has named in logs that have yet to come.
+
+    positions: by the logs' tags; see `composite`.
+    until: when they are given up, on the clock `time.monotonic`.
+    """
+
+    positions: Mapping[bytes, Position]
+    until: float
+
+    @property
+    def id(self) -> str:
+        """The part of an id that keeps them."""
+        return "".join(pack_entry(tag, one) for tag, one in self.positions.items())
+
+    @property
+    def left(self) -> float:
+        """Seconds until they are given up."""
+        return self.until - time.monotonic()
+
+    def without(self, tag: bytes) -> "Pending | None":
+        """The others, when a log has come."""
+        rest = {one: position for one, position in self.positions.items() if one != tag}
+        return self._replace(positions=rest) if rest else None
+
+
+class MergedPlace:
+    """A place in each log of a merged feed, by the logs' names.
+
+    number: how many batches of new lines came before it; None if it was made otherwise.
+    joined: how many logs had joined the feed when it was made.
+    pending: what is known of logs that have yet to come. A client that waits for any is read for
+        alone, since its ids keep these positions.
+    """
+
+    def __init__(
+        self,
+        places: Mapping[str, Place],
+        number: int | None = None,
+        joined: int = 0,
+        pending: Pending | None = None,
+    ) -> None:
+        self.places = places
+        self.number = number
+        self.joined = joined
+        self.pending = pending
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, MergedPlace):
+            return False
+        return (self.places, self.pending) == (other.places, other.pending)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @cached_property
+    def id(self) -> str:
+        """One position for each log: see `composite`."""
+        return "".join(self.parts.values()) + (self.pending.id if self.pending else "")
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """What the id says of each log, in the order of their names."""
+        return {name: part_of(name, self.places[name]) for name in sorted(self.places)}
+
+
+class MergedBlock(Batch):
+    """A batch of a merged feed."""
+
+    __slots__ = ()
+    start: MergedPlace
+    end: MergedPlace
+
+
+class Left(NamedTuple):
+    """A log that is merged no more, and where it was left; None once it cannot be read."""
+
+    log: ServedLog | None
+    end: Place
+
+
+def has_read_out(id: str, name: str, left: Left) -> bool:
+    """Whether an id says that a client has all of a log that was merged once."""
+    return part_of(name, left.end) in id
+
+
+def part_of(name: str, place: Place) -> str:
+    """What an id says of the log with this name."""
+    return pack(name, Position.parse(place.id) or START)
+
+
+def is_behind(place: Place, end: Place) -> bool:
+    """Whether anything stands between a place in a log and one that was its live end.
+
+    The follower may be ahead of what it has published, and a client with it.
+    """
+    if place.generation is end.generation:
+        return place.position.offset < end.position.offset
+    return place.generation.number <= end.generation.number

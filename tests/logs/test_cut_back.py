@@ -1,0 +1,142 @@
+"""A log whose end is cut off: what stays was sent already, and what comes after that is new."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.feeds.contract import Oldest
+from server.feeds.log import LogFeed
+from tests.event_stream import Parsed
+from tests.feeding import data, feeding, frames, live, take, whole
+from tests.rotations import Log, copied_and_truncated, numbered
+
+KEPT = 100
+"""Lines that stay."""
+
+
+@pytest.mark.parametrize("rotate", [numbered, copied_and_truncated])
+def test_who_had_more_than_stayed_of_a_log_is_told_so_and_gets_all_that_came_after_that(
+    tmp_path: Path, rotate: Callable[[Log], None]
+) -> None:
+    """The rest of the file is no copy that was made before the client had its last line."""
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path) as feed:
+            events = await take(whole(feed), 2 * KEPT)
+            os.truncate(log.path, KEPT * 101)
+            while not feed.log.follower.truncations:
+                await asyncio.sleep(0.01)
+            log.append("new")
+            while feed.end.position.offset == KEPT * 101:
+                await asyncio.sleep(0.01)
+            rotate(log)
+            log.append("the last one")
+            return await take(frames(feed, events[-10].id), 2)
+
+    events = asyncio.run(main())
+    assert data(events) == ["new", "the last one"]
+    assert [event.type for event in events].count("gap") == 1
+
+
+def test_who_comes_back_to_what_was_written_after_a_cut_goes_on_there_while_that_is_open(
+    tmp_path: Path,
+) -> None:
+    """The file was deleted since. Its lines are not those that were cut off."""
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
+    new = [f"new {number:0100}" for number in range(20)]
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path, memory=0) as feed:
+            coming = live(feed)
+            await anext(coming)
+            os.truncate(log.path, KEPT * 101)
+            while not feed.log.follower.truncations:
+                await asyncio.sleep(0.01)
+            log.append(*new)
+            events = [one for one in await take(coming, 20) if one.type == "message"]
+            log.path.unlink()
+            log.append("the last one")
+            while not feed.log.follower.rotations:
+                await asyncio.sleep(0.01)
+            return await take(frames(feed, events[9].id), 11)
+
+    events = asyncio.run(main())
+    assert data(events) == [*new[10:], "the last one"]
+    assert "gap" not in [event.type for event in events]
+
+
+def test_who_is_behind_gets_all_that_stayed_of_a_log_that_was_cut_back_more_than_once(
+    tmp_path: Path,
+) -> None:
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
+
+    async def write(feed: LogFeed, *lines: str) -> None:
+        before = feed.end
+        log.append(*lines)
+        while feed.end == before:
+            await asyncio.sleep(0.01)
+
+    async def cut(feed: LogFeed, kept: int) -> None:
+        before = feed.log.follower.truncations
+        os.truncate(log.path, kept * 101)
+        while feed.log.follower.truncations == before:
+            await asyncio.sleep(0.01)
+
+    second = [f"second {number:093}" for number in range(20)]
+    third = [f"third {number:094}" for number in range(20)]
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path, memory=0) as feed:
+            place = await feed.locate(Oldest())
+            await cut(feed, KEPT)
+            await write(feed, *second)
+            await cut(feed, KEPT + 10)
+            await write(feed, *third)
+            await cut(feed, KEPT + 11)
+            await write(feed, "the last one")
+            coming = (batch.frames async for batch in feed.subscribe(place))
+            return await take(coming, KEPT + 12)
+
+    assert data(asyncio.run(main())) == [
+        *log.lines[:KEPT],
+        *second[:10],
+        third[0],
+        "the last one",
+    ]
+
+
+@pytest.mark.parametrize("is_rotated", [False, True])
+@pytest.mark.parametrize("seen", [20, KEPT])
+def test_who_was_away_while_a_log_was_cut_back_gets_what_stayed_and_is_told_what_is_gone(
+    tmp_path: Path, seen: int, is_rotated: bool
+) -> None:
+    """The client had less than stayed, and comes back to a place that is still in the file."""
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path, memory=0) as feed:
+            events = await take(whole(feed), 2 * KEPT)
+            lines = [event for event in events if event.type == "message"]
+            os.truncate(log.path, KEPT * 101)
+            while not feed.log.follower.truncations:
+                await asyncio.sleep(0.01)
+            log.append("new")
+            if is_rotated:
+                numbered(log)
+            log.append("the last one")
+            coming = frames(feed, lines[seen - 1].id)
+            return await take(coming, KEPT - seen + 2)
+
+    events = asyncio.run(main())
+    assert data(events) == [*log.lines[seen:KEPT], "new", "the last one"]
+    [gap] = [json.loads(event.data) for event in events if event.type == "gap"]
+    assert gap["bytes"] == KEPT * 101

@@ -1,0 +1,58 @@
+"""What following a log costs while nothing of it is there."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from server.logs import follower
+from tests.feeding import data, feeding, take, whole
+
+PATIENCE = 20
+
+
+def test_a_log_that_is_missing_is_not_looked_for_in_its_directory_at_each_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own path is looked at instead: as soon as the log is there, its lines come."""
+    monkeypatch.setattr(follower, "POLL", 0.001)
+    monkeypatch.setattr(follower, "LOOK", float("inf"))
+    listed = 0
+    listdir = os.listdir
+
+    def counting(path: Path) -> list[str]:
+        nonlocal listed
+        listed += 1
+        return listdir(path)
+
+    async def main() -> None:
+        async with feeding(tmp_path / "app.log") as feed, asyncio.timeout(PATIENCE):
+            progress = feed.log.follower.progress
+            await progress.wait()  # it has looked into the directory
+            before = listed
+            for number in range(50):
+                (tmp_path / f"{number}.tmp").touch()
+                await progress.wait()
+            assert listed == before
+            (tmp_path / "app.log").write_text("first\n")
+            assert data(await take(whole(feed), 1)) == ["first"]
+            assert listed > before
+
+    monkeypatch.setattr(os, "listdir", counting)
+    asyncio.run(main())
+
+
+def test_a_file_of_a_log_that_is_missing_is_found_whatever_becomes_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "LOOK", 0.001)
+
+    async def main() -> None:
+        async with feeding(tmp_path / "app.log") as feed, asyncio.timeout(PATIENCE):
+            await feed.log.follower.progress.wait()
+            (tmp_path / "new").write_text("first\n")
+            (tmp_path / "new").rename(tmp_path / "app.log.1")
+            assert data(await take(whole(feed), 1)) == ["first"]
+
+    asyncio.run(main())
