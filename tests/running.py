@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +33,20 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = PATI
 
 def is_gone(process: psutil.Process) -> bool:
     """Whether a process has ended, reaped or not."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # reaped between the two questions
+        return True
+
+
+def children(process: psutil.Process, *words: str, recursive: bool = True) -> list[psutil.Process]:
+    """Those that `process` has started and that run, with one of `words` as name or argument."""
+    found = []
+    for child in process.children(recursive=recursive):
+        with suppress(psutil.NoSuchProcess):  # it may end at any time
+            if {child.name(), *child.cmdline()} & {*words} and not is_gone(child):
+                found.append(child)
+    return found
 
 
 def on_small_disk(directory: Path, size: str) -> list[str]:
@@ -106,11 +119,7 @@ class Server:
 
     def tails(self) -> list[psutil.Process]:
         """The processes of this server that are running GNU tail, by the name that it has here."""
-        return [
-            child
-            for child in self.proc.children()
-            if not is_gone(child) and child.name() in ("tail", "gtail")
-        ]
+        return children(self.proc, "tail", "gtail", recursive=False)
 
     def tail(self) -> psutil.Process:
         """The one `tail`, as soon as it runs."""

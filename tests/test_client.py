@@ -15,11 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psutil
 import pytest
 
 from server.client import LONGEST_RETRY, Follower, StreamRefusedError, follow
 from server.sse.event import Event
+from tests.descriptors import held
 from tests.event_stream import Parsed, Parser
 from tests.relay import Forward, Pieces, relaying
 from tests.running import PATIENCE, Server, running, wait_until
@@ -471,13 +471,13 @@ def test_a_killed_server_costs_no_line_and_doubles_none(tmp_path: Path, log: Pat
 
 @pytest.mark.parametrize("is_up", [True, False])
 def test_closing_ends_it_at_once_and_leaves_nothing(tmp_path: Path, log: Path, is_up: bool) -> None:
-    threads, descriptors = threading.active_count(), psutil.Process().num_fds()
+    threads, before = threading.active_count(), held()
     with running(tmp_path, log, "--retry", 60_000) as server, collecting(server) as (follower, _):
         if not is_up:
             server.kill()
             wait_until(lambda: follower.state == "waiting", "the loss")
-    assert threading.active_count() == threads
-    wait_until(lambda: psutil.Process().num_fds() <= descriptors, "the descriptors")
+    assert threading.active_count() <= threads
+    wait_until(lambda: not held() - before, "the descriptors")
 
 
 def test_leaving_the_loop_closes_the_connection(tmp_path: Path, log: Path) -> None:

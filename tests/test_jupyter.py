@@ -25,7 +25,7 @@ from server.doctor.examination import examine, start_page
 from server.jupyter import DECIDED_BY_JUPYTER, Riacho, named_origins
 from server.settings import Settings
 from tests.rotations import Log
-from tests.running import PATIENCE, Client, Server, following, is_gone, wait_until
+from tests.running import PATIENCE, Client, Server, children, following, is_gone, wait_until
 from tests.test_pages import SCREENSHOTS, browser, wait_for_lines, wait_for_state
 
 __all__ = ["browser"]  # a fixture
@@ -117,11 +117,7 @@ class Jupyter(Server):
 
     def kernels(self) -> list[psutil.Process]:
         """The kernels that run."""
-        return [
-            child
-            for child in self.proc.children()
-            if not is_gone(child) and "ipykernel_launcher" in child.cmdline()
-        ]
+        return children(self.proc, "ipykernel_launcher", recursive=False)
 
     def cookie(self) -> str:
         """What a browser has after a login."""
@@ -622,11 +618,7 @@ def test_the_launcher_s_server_ends_with_a_jupyter_that_is_killed(tmp_path: Path
             client.wait_for(1)
         assert jupyter.get(f"{BASE}/riacho-server/", **LOGIN)[0] == 200
         # a tail for Jupyter's own stream, a server and its tail; Lab's extensions start others
-        family = [
-            child
-            for child in jupyter.proc.children(recursive=True)
-            if not is_gone(child) and {"tail", "server"} & {child.name(), *child.cmdline()}
-        ]
+        family = children(jupyter.proc, "tail", "server")
         assert len(family) == 3
     finally:
         jupyter.kill()

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from traitlets.config import Config
 
 from server.notebook.widgets import INTERVAL
-from tests.running import PATIENCE, is_gone, wait_until
+from tests.running import PATIENCE, children, is_gone, wait_until
 from tests.test_jupyter import BASE, LOGIN, TOKEN, Jupyter, end, run
 from tests.test_pages import SCREENSHOTS, browser
 
@@ -32,13 +32,7 @@ NAMES = [path.stem for path in NOTEBOOKS]
 
 def servers(process: psutil.Process, tails: bool = True) -> list[psutil.Process]:
     """The Riacho servers that it has started, with their tails or without."""
-    found = []
-    for child in process.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it may end at any time
-            is_tail = tails and child.name() == "tail"
-            if not is_gone(child) and (is_tail or "server" in child.cmdline()):
-                found.append(child)
-    return found
+    return children(process, "server", *(["tail"] if tails else []))
 
 
 # --- as they stand in git -------------------------------------------------------------

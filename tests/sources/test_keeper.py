@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from server.sources.keeper import Kept, run_kept, start_kept
+from tests.descriptors import held
 from tests.running import is_gone, wait_until
 from tests.sources.hosting import hosting, spooled, until
 
@@ -139,7 +140,7 @@ class Settled:
 
 def test_no_descriptor_and_no_process_is_left(tmp_path: Path) -> None:
     async def main() -> None:
-        before = psutil.Process().num_fds()
+        before = held()
         for number in range(1, 11):
             kept = await start_kept(["/bin/sh", "-c", "sleep 1000"], {})
             running = asyncio.create_task(
@@ -150,20 +151,20 @@ def test_no_descriptor_and_no_process_is_left(tmp_path: Path) -> None:
             running.cancel()
             await asyncio.wait({running})
         await until(lambda: psutil.Process().children() == [], "all are gone")
-        assert psutil.Process().num_fds() == before
+        assert not held() - before
 
     asyncio.run(main())
 
 
 def test_a_start_that_is_cancelled_leaves_nothing() -> None:
     async def main() -> None:
-        before = psutil.Process().num_fds()
+        before = held()
         starting = asyncio.create_task(start_kept(["/bin/sh", "-c", "sleep 1000"], {}))
         await asyncio.sleep(0)
         starting.cancel()
         await asyncio.wait({starting})
         assert starting.cancelled()
         assert psutil.Process().children() == []
-        assert psutil.Process().num_fds() == before
+        assert not held() - before
 
     asyncio.run(main())
