@@ -98,7 +98,7 @@ class Serving:
         if self._is_lazy and self._writer:
             self._writer.start()
         log = Log(
-            found.layout(),
+            found.layout(lambda: self._discovery.served),
             self._tail,
             settings.max_line,
             settings.max_unpack,

@@ -59,6 +59,29 @@ def test_all_logs_are_listed(logs: Path, tmp_path: Path) -> None:
         assert sorted(names(server)) == ["app.log", "web1.log", "web2.log"]
 
 
+@pytest.mark.parametrize("others", [["l10.log", "l199.log"], ["l2.log", "l-3.log", "l.4.log"]])
+def test_a_log_of_its_own_is_no_rotated_file_of_another(tmp_path: Path, others: list[str]) -> None:
+    """Though its lines end before those of the other begin, and nobody writes to it."""
+    where = tmp_path / "logs"
+    where.mkdir()
+    log = "l1.log" if "l10.log" in others else "l.log"
+    for minute, name in enumerate([*others, log]):
+        append(where / name, f"2026-11-27T10:{minute:02}:00 {name}")
+    with running(tmp_path, where) as server:
+        assert sorted(names(server)) == sorted([*others, log])
+        with following(server, stream(log, more="&from=start")) as client:
+            append(where / log, "2026-11-27T10:10:00 more")
+            client.wait_for(2)
+            assert client.lines == [
+                f"2026-11-27T10:{minute:02}:00 {log}",
+                "2026-11-27T10:10:00 more",
+            ]
+        [generations] = {
+            one["generations"] for one in server.json("/logs")["logs"] if one["name"] == log
+        }
+        assert generations == 1  # the older files are not its own
+
+
 @pytest.mark.parametrize(
     ("wanted", "logs_of_it"),
     [

@@ -46,9 +46,9 @@ class Found(NamedTuple):
     is_dated: bool = False
     """Whether its path ends with a pattern with dates."""
 
-    def layout(self) -> Layout:
-        """How its files are laid out."""
-        return DatedLayout(self.path) if self.is_dated else FixedLayout(self.path)
+    def layout(self, served: Callable[[], Collection[str]] = tuple) -> Layout:
+        """How its files are laid out. `served` tells which files are logs: see FixedLayout."""
+        return DatedLayout(self.path) if self.is_dated else FixedLayout(self.path, served)
 
 
 class LeftOut(NamedTuple):
@@ -142,6 +142,8 @@ class Discovery:
         self._told: View | None = None
         self.view = View()
         """What was found last."""
+        self.served: Collection[str] = frozenset()
+        """The paths of the files that are logs, links followed."""
 
     async def watch(self, tell: Tell) -> None:
         """Look again and again, for ever, and tell what is new since it was told last.
@@ -205,6 +207,8 @@ class Discovery:
         judged = self._judge.judge(self._matches, given, dated, MOST_LOGS)
         logs = {**self._problems, **{self._path(one): why for one, why in judged.logs.items()}}
         self._paths = {str(path): path for path in logs}
+        real = {one.path: one.real for found in self._matches.values() for one in found.files()}
+        self.served = frozenset(real.get(path) or os.path.realpath(path) for path in self._paths)
         is_dated = {path: path in self._standing and self._standing[path].is_dated for path in logs}
         names = self._names.name(
             {path: is_dated[path] for path in logs if not self._aliases.get(path)}

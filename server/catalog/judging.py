@@ -132,8 +132,7 @@ class Judge:
         problems: list[tuple[Search, str]] = []
         own: list[list[Candidate]] = []
         for search, one in matches.items():
-            paths = (file.path for taken in one.taken.values() for file in taken.candidates)
-            own.append([file for path in paths if (file := plain.pop(path, None))])
+            own.append([file for its in one.files() if (file := plain.pop(its.path, None))])
             if one.problem:
                 problems.append((search, one.problem))
             elif one.is_nothing:

@@ -2,7 +2,8 @@
 
 import os
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from server.catalog.directories import Directories, Listing
@@ -59,7 +60,11 @@ class Matches(NamedTuple):
 
     @property
     def is_nothing(self) -> bool:
-        return not any(taken.candidates for taken in self.taken.values())
+        return next(self.files(), None) is None
+
+    def files(self) -> Iterator[Candidate]:
+        """All that it matches."""
+        return chain.from_iterable(taken.candidates for taken in self.taken.values())
 
 
 def match(

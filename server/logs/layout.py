@@ -6,7 +6,8 @@ begins a file with a name of its own for each day.
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -62,12 +63,16 @@ class Layout(Protocol):
 
 
 class FixedLayout:
-    """A file that keeps its name, or a link to one; beside it, what was rotated."""
+    """A file that keeps its name, or a link to one; beside it, what was rotated.
+
+    `served` tells the paths of all files that are logs of their own now, links followed.
+    """
 
     may_copy = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, served: Callable[[], Collection[str]] = tuple) -> None:
         self.path = path
+        self._served = served
 
     def location(self) -> Path:
         return self.path
@@ -84,7 +89,10 @@ class FixedLayout:
     def in_order(
         self, observed: Sequence[Observed], directions: Mapping[str, bool]
     ) -> list[Observed]:
-        return as_watched(as_seen(in_order(observed, directions)))
+        served = self._served()
+        directory = self.target().parent if served else self.path.parent
+        known = [replace(one, is_served=str(directory / one.name) in served) for one in observed]
+        return as_watched(as_seen(in_order(known, directions)))
 
 
 class _Look(NamedTuple):

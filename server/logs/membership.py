@@ -74,7 +74,11 @@ def _is_supported(file: Observed, chain: Chain, log: Observed | None) -> bool:
     Its lines end before those of the log begin, or did so at an earlier look; or it was renamed
     after it was last written to, or compressed; or that is so of another one with a name of the
     same shape: a writer that is not told of a rotation at once writes to the renamed file.
+
+    For a file that is served as a log of its own, neither its times nor other files speak.
     """
+    if file.is_served:
+        return file.has_belonged or _was_put_away(file)
     if log and log.first is not None and file.last is not None:
         return True  # not contradicted: it ends before
     return any(

@@ -25,6 +25,7 @@ _LAST_SECOND = 4_102_444_800  # 2100-01-01
 _LONGEST = 64
 """Characters of a mark: none of the known ones is as long."""
 
+_DIGIT = re.compile(r"[0-9]")
 _SEPARATOR = re.compile(r"[._-]{0,2}")
 # Year-first dates, with a time of the same or of other separators; then a zone. An hour alone
 # looks like a counter, and counts as one: both rise with time.
@@ -89,7 +90,10 @@ def mark_of(name: str, log: str) -> Mark | None:
     for before, after in ways:
         rest = len(before) + len(after)
         if plain.startswith(before) and plain.endswith(after) and len(plain) > rest:
-            mark = _parse(plain[len(before) : len(plain) - len(after)], is_whole=not after)
+            added = plain[len(before) : len(plain) - len(after)]
+            if _DIGIT.match(added) and _DIGIT.match(before[-1:]):
+                continue  # the number is another one: `app10.log` beside `app1.log`
+            mark = _parse(added, is_whole=not after)
             if mark:
                 shape = f"{before}{mark.shape}{after}"
                 return mark._replace(shape=shape, packing=packing, is_whole=not after)

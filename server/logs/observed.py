@@ -25,6 +25,7 @@ class Observed:
         not known.
     was_log: whether it stood at the log's own path at an earlier look.
     has_belonged: whether it was found at an earlier look to belong to the log.
+    is_served: whether it is also served as a log of its own.
     is_empty: whether it holds nothing.
     is_blank: whether it holds no text, or none that can be read. Neither proves anything about the
         others.
@@ -43,6 +44,7 @@ class Observed:
     since: int | None = None
     was_log: bool = False
     has_belonged: bool = False
+    is_served: bool = False
     is_empty: bool = False
     is_blank: bool = False
 

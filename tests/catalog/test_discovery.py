@@ -99,6 +99,22 @@ def test_a_log_that_is_found_tells_how_its_files_are_laid_out(tmp_path: Path) ->
     assert dated.path == tmp_path / "app-%Y.log"
 
 
+def test_files_that_are_logs_of_their_own_are_told_without_links(logs: Path) -> None:
+    (logs.parent / "link").symlink_to(logs)
+    for name in ("app.log", "app-1.log", "app.log.1"):
+        write(logs / name)
+    write(logs.parent / "given" / "other.log")
+    (logs.parent / "given.log").symlink_to(logs.parent / "given" / "other.log")
+    one = discover(logs.parent, "link", "given.log", "later.log")
+    one.look()
+    expected = {logs / "app.log", logs / "app-1.log", logs.parent / "given" / "other.log"}
+    assert set(one.served) == {*map(str, expected), str(logs.parent / "later.log")}
+    (logs / "app-1.log").rename(logs / "web.log")
+    settle(logs)
+    one.look()
+    assert str(logs / "web.log") in one.served
+
+
 def database(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE t (x)")

@@ -30,6 +30,13 @@ NEIGHBOURS = [
     (("app-2026-11-26.log", 300, {"has_writer": True}), False),  # another program's daily log
     (("app-2026-11-26.log", 300, {"has_writer": False}), True),
     (("app.log.1", 300, {"has_writer": True}), True),  # a writer that was not told of the rotation
+    # it is served as a log of its own
+    (("app-1.log", 50, lines(40, 50) | WRITTEN | {"is_served": True}), False),
+    (("app-1.log", 50, lines(40, 50) | RENAMED | {"is_served": True}), True),
+    (("app-1.log", 300, lines(40, 300) | RENAMED | {"is_served": True}), False),
+    (("app-1.log", 300, WRITTEN | {"was_log": True, "is_served": True}), True),
+    (("app-1.log", 300, WRITTEN | {"has_belonged": True, "is_served": True}), True),
+    (("app-2026-11-26.log", 300, {"has_writer": False, "is_served": True}), True),
 ]
 
 
@@ -59,6 +66,14 @@ def test_a_file_that_was_rotated_speaks_for_all_that_are_named_in_the_same_way(
     """A writer that was not told of the rotation has written to the renamed file last."""
     chain = files([other, ("app-1.log", 2, WRITTEN), (LOG, 3)])
     assert (chain[1] in members(chain)) is speaks
+
+
+def test_a_file_that_is_served_as_a_log_of_its_own_speaks_only_for_itself() -> None:
+    """As finished jobs do beside one that runs: `job-1.log`, `job-2.log`, `job.log`."""
+    served: dict[str, Any] = {"is_served": True}
+    case = [("app-2.log", 1, RENAMED | served), ("app-1.log", 2, WRITTEN | served), (LOG, 3)]
+    other, own, log = files(case)
+    assert set(members([other, own, log])) == {other, log}
 
 
 def test_a_writer_speaks_against_a_file_only_where_no_other_of_that_shape_was_watched() -> None:

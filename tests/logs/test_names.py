@@ -80,6 +80,14 @@ def test_other_names_say_nothing(name: str) -> None:
         assert mark is None
 
 
+@pytest.mark.parametrize(
+    ("log", "name"),
+    [("l1.log", "l10.log"), ("node1", "node12"), ("app.log.1", "app.log.10")],
+)
+def test_a_longer_number_is_another_one(log: str, name: str) -> None:
+    assert mark_of(name, log) is None
+
+
 def test_files_that_are_named_in_the_same_way_have_the_same_shape() -> None:
     shapes = {
         ("app.log.1", "app.log.20", "app.log.3.gz"),
