@@ -17,7 +17,7 @@ from pathlib import Path
 
 from server.feeds.composite import unpack
 from tests.audit.chaos import Chaos
-from tests.audit.clients import Audience, Client, Received
+from tests.audit.clients import Audience, Client, Fact, Received
 from tests.audit.disk import Destroyed, Disk, Span
 from tests.audit.report import report
 from tests.audit.verdict import Record, Serving, Verdict
@@ -127,6 +127,8 @@ class MergedClient(Client):
                 query = "from=start" if is_older else self._start
             view = self.views[log] = Received(f"{self.name} of {log} ({query})", query)
             view.server = self.server
+            if log in self._crowd.guests and "from=start" not in query:
+                view.history.append(Fact("id", "", self._came))
             self._crowd.received.setdefault(log, []).append(view)
         return self.views[log]
 

@@ -117,6 +117,22 @@ def test_lines_that_went_while_a_client_was_connected_must_be_told() -> None:
     assert verdict.counts["silent"] == 4
 
 
+@pytest.mark.parametrize(
+    ("query", "written", "lost"),
+    [("backlog=0", "before", 0), ("backlog=0", "after", LINES), ("from=start", "before", LINES)],
+)
+def test_a_client_that_got_nothing_misses_what_was_written_after_it_came(
+    query: str, written: str, lost: int
+) -> None:
+    client = Client("client", query, 0)
+    before = clock()
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\nid: 1-1-1\n\n")
+    times = [before if written == "before" else clock()] * (LINES + 1)
+    verdict = Verdict(Record(LINES, times), [client])
+    verdict.judge_all()
+    assert verdict.counts["lost"] == lost
+
+
 def test_a_refusal_is_reported() -> None:
     client = Client("client", "from=start", 0)
     client.feed(b"HTTP/1.0 503 Service Unavailable\r\n\r\n" + b"".join(ALL))

@@ -3,6 +3,7 @@
 It knows records only, no files, processes or sockets, so that planted faults show that it can fail.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -128,15 +129,13 @@ class Verdict:
                     self._came = entry.at  # it begins anew, and that was all it could be told
         self._place = len(client.history)
         if not client.has_left and client.last != self.record.last:
-            rest = Span((self._last or 0) + 1, self.record.last)
+            first = self._first_owed(opened) if self._last is None else self._last + 1
+            rest = Span(first, self.record.last)
             self._judge_missing(rest, facts, clock(), client.server)
 
     def _judge_run(self, run: Run, facts: list[Fact], opened: float) -> None:
         if self._last is None:
-            first = 1
-            if "from=start" not in self._client.query:
-                while first < run.first and self.record.times[first] <= opened:
-                    first += 1
+            first = self._first_owed(opened)
             facts = [Fact("gap", "a new client is told nothing", opened), *facts]
             self._judge_missing(Span(first, run.first - 1), facts, run.began, run.server)
         elif run.first > self._last:
@@ -151,6 +150,12 @@ class Verdict:
             for span in subtract(again, self._missing):
                 self._fail("doubled", span, f"after line {self._last}")
         self._last = run.last
+
+    def _first_owed(self, opened: float | None) -> int:
+        """The first line that a client must get which got none before it was `opened`, if ever."""
+        if opened is None or "from=start" in self._client.query:
+            return 1
+        return bisect_right(self.record.times, opened, lo=1, hi=self.record.last + 1)
 
     def _judge_gap(self, gap: Fact) -> None:
         """A gap is true if the last line that was sent or the one after it was destroyed."""
