@@ -7,7 +7,6 @@ import re
 import socket
 import sys
 import tomllib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from server import __version__, reporting
 from server.app import run
 from server.errors import StartError
 from server.inputs import read_input
-from server.output import Command, UntoldError, give_up_what_is_left, tell
+from server.output import Command, UntoldError, complain, give_up_what_is_left, tell
 from server.settings import Settings
 from server.web.access import check_names, with_token
 
@@ -47,8 +46,7 @@ def main() -> None:
 
 
 def _refuse(why: str) -> None:
-    with suppress(OSError):  # the exit code tells it, too
-        click.echo(f"riacho: {reporting.printable(why)}", err=True)
+    complain(f"riacho: {reporting.printable(why)}")
 
 
 def _option(field: "dataclasses.Field[Any]") -> click.Option:

@@ -1,10 +1,10 @@
-"""Writing of what commands tell: stdout may be a full disk, or closed, or have no reader."""
+"""Writing of what commands tell: stdout and stderr may be full, or closed, or have no reader."""
 
 import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
@@ -42,6 +42,12 @@ def tell(text: str) -> None:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with telling():
         click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def complain(text: str) -> None:
+    """Write to stderr. Where that fails, the exit code must do: it is no reason for another one."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def give_up_what_is_left() -> None:

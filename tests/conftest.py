@@ -1,6 +1,5 @@
 """What all tests share."""
 
-import functools
 import resource
 import subprocess
 from collections.abc import Iterator
@@ -25,13 +24,11 @@ def many_descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
 
 
-@functools.cache
-def grants_namespaces() -> bool:
-    """Whether a process may have its own here; in a chroot and in many containers it may not."""
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """For a test that needs namespaces of its own: in a chroot and in many containers the system
+    grants none, and nothing that could be installed changes that.
+    """
     command = ["unshare", "--map-root-user", "--mount", "--net", "true"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("namespaces") and not grants_namespaces():
+    if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("no namespaces are granted here, as in a container")

@@ -141,7 +141,7 @@ def test_an_unreadable_log_is_named(tmp_path: Path, place: str) -> None:
 
 
 @pytest.mark.linux
-@pytest.mark.namespaces
+@pytest.mark.usefixtures("namespaces")
 def test_a_server_starts_and_streams_without_proc(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_text("one\n")
     hide = 'mount -t tmpfs none /proc && exec "$@"'

@@ -60,6 +60,19 @@ def test_a_closed_stdout_is_no_traceback(
     assert re.fullmatch(told, result.stderr), result.stderr
 
 
+@pytest.mark.linux
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["server", "--nonsense"], 2), (["server.doctor"], 2), (["server.doctor", "x:"], 2)],
+)
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
+def test_an_error_that_cannot_be_written_leaves_its_exit_code(
+    tmp_path: Path, arguments: list[str], code: int, stderr: str
+) -> None:
+    before = ["sh", "-c", f'exec "$@" {stderr}', "sh"]
+    assert run(tmp_path, before, arguments, subprocess.PIPE).returncode == code
+
+
 def run(
     cwd: Path, before: list[str], arguments: list[str], stdout: int
 ) -> subprocess.CompletedProcess[str]:

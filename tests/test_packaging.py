@@ -84,7 +84,7 @@ print(len(modules))
 
 
 @pytest.mark.linux
-@pytest.mark.namespaces
+@pytest.mark.usefixtures("namespaces")
 def test_every_module_can_be_imported_without_what_only_linux_has() -> None:
     command = [*NO_PROC, "sh", sys.executable, "-c", WITHOUT_LINUX + IMPORTS]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -93,7 +93,7 @@ def test_every_module_can_be_imported_without_what_only_linux_has() -> None:
 
 
 @pytest.mark.linux
-@pytest.mark.namespaces
+@pytest.mark.usefixtures("namespaces")
 def test_a_log_is_streamed_through_a_rotation_without_what_only_linux_has(tmp_path: Path) -> None:
     start = "import sys; sys.argv[1:] = sys.argv[4:]; from server.cli import main; main()"
     before = [*NO_PROC, "sh", sys.executable, "-c", WITHOUT_LINUX + start]

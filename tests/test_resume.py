@@ -116,7 +116,7 @@ def test_a_client_that_takes_nothing_is_dropped_and_comes_back(tmp_path: Path) -
         assert client.connects >= 2
 
 
-@pytest.mark.namespaces
+@pytest.mark.usefixtures("namespaces")
 def test_a_client_whose_network_is_cut_is_dropped(tmp_path: Path) -> None:
     # in a network of its own, which may be cut without harm to anyone
     script = f"from tests.test_resume import cut_the_network; cut_the_network({str(tmp_path)!r})"

@@ -38,7 +38,7 @@ from server.doctor.diagnosis import (
     judge_silence,
     judge_start,
 )
-from server.output import Command, tell
+from server.output import Command, complain, give_up_what_is_left, tell
 from server.reporting import printable
 from server.settings import Settings
 
@@ -262,6 +262,7 @@ def main() -> None:
     except click.Abort:
         code = 130
     except click.ClickException as error:
-        click.echo(f"doctor: {error.format_message()}", err=True)
+        complain(f"doctor: {error.format_message()}")
         code = 2
+    give_up_what_is_left()
     sys.exit(code)

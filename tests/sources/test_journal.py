@@ -34,7 +34,7 @@ LINE = re.compile(
 
 
 @pytest.fixture(scope="module")
-def journal() -> Iterator[Journald]:
+def journal(namespaces: None) -> Iterator[Journald]:
     with journald() as running:
         yield running
 

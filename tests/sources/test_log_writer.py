@@ -80,7 +80,7 @@ def test_the_writer_can_be_left_out_and_put_on(tmp_path: Path) -> None:
         assert LINE.fullmatch(client.wait_for(3)[0])
 
 
-@pytest.mark.namespaces
+@pytest.mark.usefixtures("namespaces")
 def test_on_a_full_disk_it_drops_lines_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -85,7 +85,7 @@ def test_a_log_that_is_waited_for_is_no_illness_at_first_and_named_as_such(tmp_p
 
 
 @pytest.mark.linux
-@pytest.mark.namespaces
+@pytest.mark.usefixtures("namespaces")
 def test_a_log_that_stays_away_and_a_full_disk_are_illnesses(tmp_path: Path) -> None:
     disk, here = tmp_path / "disk", tmp_path / "here"
     disk.mkdir()

@@ -142,6 +142,7 @@ def test_resumes_gaps_rotations_and_restarts_of_tail(tmp_path: Path) -> None:
 
 
 @pytest.mark.linux
+@pytest.mark.usefixtures("namespaces")
 def test_a_limit_of_inotify_instances_is_counted_and_told_once_with_its_remedy(
     tmp_path: Path,
 ) -> None:
