@@ -37,7 +37,10 @@ LIKELY_LAG = 64 * 1024
 copy: a log that was cut back and written on looks the same, but holds lines that are new."""
 
 MOST_UNPACKED = 3
-"""How many of them may be compressed."""
+"""How many of them may be compressed, but for small ones."""
+
+SMALL = 64 * 1024
+"""Bytes up to which a compressed file is small: to unpack it takes some milliseconds."""
 
 MOST_BYTES = 3 * MOST_SEARCHED
 """Bytes that are looked at in all of them together."""
@@ -106,7 +109,7 @@ class Search:
         snapshot, left, packed = self._archive.snapshot(), MOST_BYTES, 0
         filled = [entry for entry in snapshot.entries if entry.facts.head]
         for entry in reversed(filled[-MOST_TRIMMED:]):
-            packed += entry.is_packed
+            packed += entry.is_packed and entry.seen.size > SMALL
             if left <= 0 or packed > MOST_UNPACKED:
                 break
             try:

@@ -11,7 +11,7 @@ import pytest
 from server.logs.archive import Archive, UnpackingNeededError
 from server.logs.files import File, PackedFile
 from server.logs.position import HEAD, START, Position
-from server.logs.search import LIKELY_LAG, MOST_UNPACKED, Search
+from server.logs.search import LIKELY_LAG, MOST_UNPACKED, SMALL, Search
 
 LINE = b"line %d of file %d\n"
 
@@ -109,12 +109,31 @@ def test_a_place_in_a_file_whose_front_was_cut_off_is_looked_for_in_so_many_file
         assert found.file.read(found.start.offset, 40) == whole[end : end + 40]
 
 
+@pytest.mark.parametrize("most", [1, MOST_UNPACKED])
+def test_a_place_behind_any_number_of_small_compressed_files_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("server.logs.search.MOST_UNPACKED", most)
+    whole = content(0)
+    end, kept = whole.index(b"\n", 9000) + 1, whole[4000:]
+    (tmp_path / "app.log.10").write_bytes(kept[kept.index(b"\n") + 1 :])
+    for number in range(1, 10):
+        (tmp_path / f"app.log.{number}.gz").write_bytes(gzip.compress(content(number)))
+    (tmp_path / "app.log").write_bytes(content(11))
+    archive = Archive(tmp_path / "app.log", 2**30)
+    try:
+        assert Search(archive).find_elsewhere(position(whole, end))
+    finally:
+        archive.stop()
+
+
 def test_a_forged_position_unpacks_only_the_youngest_files(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as SECURITY.md says."""
-    assert MOST_UNPACKED == 3
+    assert (MOST_UNPACKED, SMALL) == (3, 64 * 1024)
     monkeypatch.setattr("server.logs.search.MOST_UNPACKED", 1)
+    monkeypatch.setattr("server.logs.search.SMALL", 0)
     unpacked, unpack = [], PackedFile.unpack
 
     def noted(file: PackedFile, *args: Any) -> File:
