@@ -59,6 +59,23 @@ def at(second: int, text: str) -> str:
     return f"2026-11-29 10:{second // 60:02}:{second % 60:02} {text}"
 
 
+ALTERNATING = ["a0", "b1", "a2", "b3", "a4", "b5", "a6", "b7", "a8", "b9"]
+"""The last words of the lines of `two_logs`, as they follow each other."""
+
+
+def two_logs(directory: Path) -> tuple[Path, Path]:
+    """Two logs whose lines alternate."""
+    a, b = directory / "a", directory / "b"
+    append(a, *(at(second, f"a{second}") for second in range(0, 10, 2)))
+    append(b, *(at(second, f"b{second}") for second in range(1, 10, 2)))
+    return a, b
+
+
+def numbers(lines: list[str]) -> list[str]:
+    """What stands at the end of each."""
+    return [line.rpartition(" ")[2] for line in lines]
+
+
 class Reader:
     """A client that reads on, batch after batch, and keeps what it gets."""
 
