@@ -5,10 +5,11 @@ errno EAGAIN while rotations come one after the other, and CannotReadError while
 cannot be read: the caller tries again. A rotated file that cannot be read is passed over.
 """
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 from zlib import crc32
 
 from server.logs.files import File, Identity, PackedFile
@@ -158,6 +159,33 @@ class Archive:
         _, text = file.beginning()
         self._listing.watch(file.identity, text)
 
+    def trace_of(self, file: File, snapshot: Snapshot) -> Trace:
+        """Where a file that was found stands.
+
+        Raises CannotReadError also where its end is unreadable: it can be passed over here, and not
+        any more once it counts as found. Raises OSError, with errno EAGAIN, if it was truncated
+        since the look at the directory: what came before what it holds now was not seen.
+        """
+        file.position(file.size)
+        place = snapshot.index.get(file.identity, len(snapshot.entries))
+        copies = frozenset(_copies(file, snapshot))
+        trace = Trace(file.identity, snapshot, place, file.read(0, HEAD), copies)
+        seen = trace.entry
+        if seen and not seen.is_packed and not trace.head.startswith(seen.facts.head):
+            self._change_of(file, seen)
+        return trace
+
+    def still_holds(self, found: FoundFile) -> FoundFile:
+        """What was found, if its file begins as it did then. Raises OSError as `trace_of` does."""
+        head, seen = found.trace.head, found.trace.entry
+        if seen and found.file.read(0, len(head)) != head:
+            self._change_of(found.file, seen)
+        return found
+
+    def _change_of(self, file: File, seen: Entry) -> NoReturn:
+        self._listing.forget(seen.seen.version)
+        raise OSError(errno.EAGAIN, "it was truncated just now", str(file.path))
+
     def trace_of_none(self) -> Trace:
         """What a log that is not there comes after: all files that are there now."""
         snapshot = self.snapshot()
@@ -173,7 +201,7 @@ class Archive:
                 try:
                     file = self.open(entry)
                     if entry.is_log or file.may_grow():
-                        return FoundFile(file, START, trace_of(file, snapshot))
+                        return FoundFile(file, START, self.trace_of(file, snapshot))
                 except CannotReadError as error:
                     pass_over(entry, error)
         return None
@@ -196,7 +224,7 @@ class Archive:
             try:
                 file = self.open(entry)
                 if file.size:
-                    return FoundFile(file, START, trace_of(file, snapshot)), why
+                    return FoundFile(file, START, self.trace_of(file, snapshot)), why
                 why = file.damage or why
             except CannotReadError as error:
                 why = str(error)
@@ -224,7 +252,7 @@ class Archive:
         for entry in reversed(snapshot.entries[:index]):
             try:
                 file = self.open(entry)
-                if file.size and not (followed and not came_after(trace_of(file, snapshot))):
+                if file.size and not (followed and not came_after(self.trace_of(file, snapshot))):
                     return file.position(file.size)
             except CannotReadError:
                 return None
@@ -273,16 +301,6 @@ def pass_over(entry: Entry, error: CannotReadError) -> str:
     if entry.is_log:
         raise error
     return str(error)
-
-
-def trace_of(file: File, snapshot: Snapshot) -> Trace:
-    """Where a file that was found stands. Raises CannotReadError also where its end is unreadable:
-    it can be passed over here, and not any more once it counts as found.
-    """
-    file.position(file.size)
-    place = snapshot.index.get(file.identity, len(snapshot.entries))
-    copies = frozenset(_copies(file, snapshot))
-    return Trace(file.identity, snapshot, place, file.read(0, HEAD), copies)
 
 
 def _copies(file: File, snapshot: Snapshot) -> Iterator[Identity]:

@@ -144,13 +144,20 @@ class Follower:
 
     async def open(self) -> None:
         """Find the log and its live end. What comes after it is what `run` publishes."""
-        found = await self._call(self._archive.youngest)
+        found = await self._call(self._live_end)
         if found is None:
             self._followed = Followed.nothing(await self._call(self._archive.trace_of_none))
             self._path.is_readable()
             return
-        last_line_end = await self._call(position_before, found.file, found.file.size, 0)
-        await self._begin(found._replace(start=last_line_end or START))
+        await self._begin(found)
+
+    def _live_end(self) -> FoundFile | None:
+        """The file to follow, from the end of its last line on; None if there is none."""
+        found = self._archive.youngest()
+        if found is None:
+            return None
+        end = position_before(found.file, found.file.size, 0)
+        return self._archive.still_holds(found._replace(start=end or START))
 
     async def _begin(self, found: FoundFile) -> None:
         """Go on where a file was found to begin."""

@@ -63,9 +63,13 @@ class Listing:
             self._sightings.watch(identity, text)
             self._valid = None
 
-    def forget(self) -> None:
-        """Look again the next time, since what was seen is not true any more."""
-        self._valid = None
+    def forget(self, version: Version | None = None) -> None:
+        """Look again the next time, since what was seen is not true any more: of one file, perhaps,
+        that has been that `version` all the time.
+        """
+        with self._lock:
+            self._valid = None
+            self._facts.pop(version, None) if version else None
 
     def look(self) -> Snapshot:
         """The files that are there now.

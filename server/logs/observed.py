@@ -49,6 +49,11 @@ class Observed:
     is_blank: bool = False
 
     @property
+    def version(self) -> tuple[tuple[int, int], int, int]:
+        """What changes when it is written to: see `files.Version`."""
+        return self.identity, self.size, self.modified
+
+    @property
     def is_proven(self) -> bool:
         """Whether it was the log for sure."""
         return self.is_watched or self.was_log

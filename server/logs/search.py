@@ -21,7 +21,6 @@ from server.logs.archive import (
     FoundFile,
     may_hold,
     pass_over,
-    trace_of,
 )
 from server.logs.files import File
 from server.logs.position import HEAD, Position
@@ -69,7 +68,7 @@ class Search:
             try:
                 file = self._archive.open(entry, may_unpack=may_unpack)
                 if file.holds(position):
-                    found = FoundFile(file, position, trace_of(file, snapshot))
+                    found = FoundFile(file, position, self._archive.trace_of(file, snapshot))
                     if position.offset > SHARED:
                         break
             except CannotReadError as error:
@@ -94,7 +93,7 @@ class Search:
                 file = self._archive.open(entry)
                 is_near = position.offset <= file.size + lag
                 if file.size < position.offset and (file.damage or is_near):
-                    return FoundFile(file, position, trace_of(file, snapshot))
+                    return FoundFile(file, position, self._archive.trace_of(file, snapshot))
             except CannotReadError:
                 continue
         return None
@@ -118,7 +117,7 @@ class Search:
                 found = find_position(position, file.read, file.size)
                 place = file.position(found) if found else None
                 if place:
-                    return FoundFile(file, place, trace_of(file, snapshot))
+                    return FoundFile(file, place, self._archive.trace_of(file, snapshot))
             except CannotReadError as error:
                 pass_over(entry, error)
         return None

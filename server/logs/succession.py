@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from server.logs.archive import COPY_LAG, Archive, FoundFile, pass_over, trace_of
+from server.logs.archive import COPY_LAG, Archive, FoundFile, pass_over
 from server.logs.checkpoints import Checkpoints
 from server.logs.files import File
 from server.logs.generation import Trace
@@ -64,7 +64,7 @@ class Succession:
                 continue  # it was there before, whatever its name says now
             try:
                 following = self._archive.open(entry)
-                place = trace_of(following, snapshot)
+                place = self._archive.trace_of(following, snapshot)
             except CannotReadError as error:
                 why = pass_over(entry, error)
                 continue

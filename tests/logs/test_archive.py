@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from server.logs.archive import Archive, trace_of
+from server.logs.archive import Archive
 from server.logs.files import File
 from server.logs.position import Position
 from tests.descriptors import open_below
@@ -155,7 +155,7 @@ def test_a_copy_that_was_being_made_did_not_come_before_the_log(tmp_path: Path) 
     archive = Archive(log, 2**30)
     snapshot = archive.snapshot()
     assert [entry.path for entry in snapshot.entries] == [log]
-    trace = trace_of(File.open(log), snapshot)
+    trace = archive.trace_of(File.open(log), snapshot)
     copy.write_text("one\ntwo\n")
     os.truncate(log, 0)
     rotated = archive.snapshot().entries[0]

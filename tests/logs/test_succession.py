@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.logs.archive import Archive, trace_of
+from server.logs.archive import Archive
 from server.logs.files import File
 from server.logs.generation import Trace
 from server.logs.position import HEAD, START
@@ -163,7 +163,7 @@ def test_a_copy_of_a_log_of_which_nothing_was_taken_is_no_older_than_that(
         log.path.rename(log.beside(".1"))
         log.write()
     snapshot, file = archive.snapshot(), File.open(log.path)
-    trace = trace_of(file, snapshot)
+    trace = archive.trace_of(file, snapshot)
     os.truncate(log.path, 0)
     log.write()
     found = Succession(archive).following(None, START, trace)
