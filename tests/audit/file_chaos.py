@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 
+from server.logs.trimming import LEAST_CONTEXT
 from tests.audit.disk import Disk
 from tests.audit.rotation import KEEP, Rotation
 from tests.audit.writer import Writer, clock
@@ -226,7 +227,10 @@ class FileChaos:
         with self._writer.between_lines():
             self._writer.reopen()
             lines = list(BytesIO(self._log.read_bytes()))
-            copy.write_bytes(b"".join(lines[-self._random.randint(1, 300) :]))
+            kept = self._random.randint(1, 300)
+            while sum(map(len, lines[-kept:])) < LEAST_CONTEXT and kept < len(lines):
+                kept += 1  # a shorter rest may as well be a new log that begins with the same line
+            copy.write_bytes(b"".join(lines[-kept:]))
             copy.rename(self._log)
             self._writer.reopen()
 
