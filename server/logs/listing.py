@@ -217,8 +217,10 @@ def _facts_of(file: File) -> Facts:
     head, text = file.beginning()
     if isinstance(file, PackedFile):
         return Facts(head, text, first_time(text), None, True)
-    last = file.read(max(0, file.size - _LAST), _LAST)
+    start = max(0, file.size - _LAST)
+    last = file.read(start, _LAST)
     is_terminated = not last or last.endswith(b"\n")
+    last = last.partition(b"\n")[2] if start else last  # it begins within a line, perhaps a time
     return Facts(head, text, first_time(text), last_time(last), is_terminated)
 
 

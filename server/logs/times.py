@@ -107,14 +107,23 @@ def _time_of_json(line: bytes) -> float | None:
 
 
 def first_time(data: bytes) -> float | None:
-    """The time of the first line in `data` that names one."""
-    return _first(data.split(b"\n", _MOST_LINES)[:_MOST_LINES])
+    """The time of the first line in `data` that names one.
+
+    A line that is not finished counts if all of what is looked at is there: else the time may be
+    cut short.
+    """
+    return _first(_finished(data).split(b"\n", _MOST_LINES)[:_MOST_LINES])
 
 
 def last_time(data: bytes) -> float | None:
-    """The time of the last line in `data` that names one."""
-    lines = data.rsplit(b"\n", _MOST_LINES)
+    """The time of the last line in `data` that names one; see `first_time`."""
+    lines = _finished(data).rsplit(b"\n", _MOST_LINES)
     return _first(reversed(lines[1:] if len(lines) > _MOST_LINES else lines))
+
+
+def _finished(data: bytes) -> bytes:
+    lines, newline, rest = data.rpartition(b"\n")
+    return data if len(rest) >= _NEAR else lines + newline
 
 
 def _first(lines: Iterable[bytes]) -> float | None:

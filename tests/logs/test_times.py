@@ -77,3 +77,18 @@ def test_the_first_and_the_last_time_are_those_of_lines_that_have_one() -> None:
     data = b"# header\n2026-11-27 10:00:00 one\n  at\n2026-11-27 10:00:05 two\n  at\nhalf"
     assert (first_time(data), last_time(data)) == (TEN, TEN + 5)
     assert (first_time(b""), last_time(b"no time\n")) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("data", "time"),
+    [
+        (b"2026-11-27 10:00:00", None),  # of which a fraction and a zone may follow
+        (b"2026-11-27 10:00:00\n", TEN),
+        (b"1795773600", None),
+        (b"2026-11-27 10:00:00 " + b"x" * 80, TEN),  # all that is looked at is there
+        (b"# header\n1795773600", None),
+        (b"1795773600 one\n17957736", TEN),
+    ],
+)
+def test_a_time_that_may_be_cut_short_is_none(data: bytes, time: float | None) -> None:
+    assert (first_time(data), last_time(data)) == (time, time)
