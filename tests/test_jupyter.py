@@ -684,7 +684,7 @@ def told(jupyter: Jupyter) -> None:
 
 
 def test_jupyter_goes_on_and_says_why_when_the_log_is_followed_no_more(tmp_path: Path) -> None:
-    faulty(tmp_path, "logs.follower", "decide")
+    faulty(tmp_path, "logs.file_follower", "decide")
     jupyter = Jupyter(tmp_path, "server")
     try:
         with stream(jupyter) as client:

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from server.feeds.contract import Oldest
 from server.feeds.log import LogFeed
-from server.logs import decisions, follower
+from server.logs import decisions, file_follower, follower
 from server.logs.layout import DatedLayout, FixedLayout, Layout
 from tests.event_stream import Parsed, Parser
 from tests.feeding import frames, log_feed
@@ -273,7 +273,8 @@ class DailyMachine(LogMachine):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follower, "POLL", 0.005)
+    for module in (file_follower, follower):
+        monkeypatch.setattr(module, "POLL", 0.005)
     monkeypatch.setattr(decisions, "RESTART", 0.01)
 
 

@@ -165,7 +165,7 @@ def test_a_server_says_which_task_failed_and_goes_on(tmp_path: Path, task: str, 
 FAILING_WHEN_TOLD = """
 import pathlib, sys
 from server import app, cli
-from server.logs import follower
+from server.logs import file_follower
 from server.sources import log_writer
 
 owner, name = {part}
@@ -205,7 +205,7 @@ def test_a_log_whose_follower_fails_is_opened_anew_and_its_clients_come_back(
 ) -> None:
     log = tmp_path / "app.log"
     log.write_text("one\n")
-    part = 'follower, "decide"'
+    part = 'file_follower, "decide"'
     python = [sys.executable, "-c", FAILING_WHEN_TOLD.format(part=part)]
     server = Server(tmp_path, log, before=python)
     try:
@@ -230,7 +230,7 @@ def test_a_log_whose_follower_fails_is_opened_anew_and_its_clients_come_back(
 def test_the_only_log_is_opened_anew_though_nobody_reads_it(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.write_text("one\n")
-    part = 'follower, "decide"'
+    part = 'file_follower, "decide"'
     python = [sys.executable, "-c", FAILING_WHEN_TOLD.format(part=part)]
     server = Server(tmp_path, log, before=python)
     try:

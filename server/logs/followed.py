@@ -79,6 +79,17 @@ class Followed:
             place = snapshot.place_of(other.entry)
         return place is not None and place < self._trace.place
 
+    def was_moved_to(self, copy: File) -> bool:
+        """Whether `copy` begins as the file did when that was found, and as it does no more.
+
+        Then it was copied and truncated. It reads the files, and so belongs in a thread.
+        """
+        head = self.trace.head if self.trace else b""
+        if not (self.file and head):
+            return False
+        begins = [one.read(0, len(head)) == head for one in (self.file, copy)]
+        return begins == [False, True]
+
     def is_unchanged(self, read: Read) -> bool:
         """Whether all that was taken still stands in the file, which `read` reads."""
         state = self.file.state if self.file else None
