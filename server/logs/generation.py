@@ -56,10 +56,15 @@ class Trace(NamedTuple):
         """
         return self.entry is not None and self.identity not in snapshot.index
 
-    def came_next(self, other: "Trace", end: Position) -> bool:
-        """Whether the file of the generation stood right after that of another one, and is none
-        that goes on after all that the other one holds, as far as their beginnings tell.
+    def came_between(self, other: "Trace", end: Position, following: Entry | None) -> bool:
+        """Whether the generation came right after that of `other`, which ends at `end`, and before
+        the file that was found to follow that; None if none was.
+
+        Its file stood right after that of the other one, and is none that goes on after all that
+        the other one holds, as far as their beginnings tell.
         """
+        if following and self.is_older(following):
+            return False
         before = [entry for entry in self.snapshot.entries[: self.place] if entry.facts.text]
         if not before or before[-1].facts.head != other.head or self.head.startswith(other.head):
             return False

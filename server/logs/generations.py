@@ -9,6 +9,7 @@ from zlib import crc32
 from server.logs.files import File, Identity
 from server.logs.generation import Generation, Trace
 from server.logs.position import START, Position
+from server.logs.snapshot import Entry
 from server.logs.succession import is_copy
 from server.logs.trouble import CannotReadError
 
@@ -38,8 +39,7 @@ class Generations:
         self._known: OrderedDict[tuple[Identity, Position], Generation] = OrderedDict()
         self._followed: dict[Position, list[Generation]] = {}  # by where they end
         self._open: OrderedDict[Generation, tuple[File, float]] = OrderedDict()
-        self.first: Generation | None = None
-        """The one that was followed first, once it is finished."""
+        self._first: Generation | None = None  # that was followed, once it is finished
 
     def ending_at(self, position: Position) -> Generation | None:
         """The generation that ends there, whether its file is still there or not."""
@@ -78,11 +78,20 @@ class Generations:
             for (identity, _), generation in self._known.items()
         )
 
+    def first_between(self, generation: Generation, following: Entry | None) -> Generation | None:
+        """The generation that was followed first, if it comes after one that was read back, and
+        before the file that was found to follow that: its own may have been destroyed since.
+        """
+        first, trace, end = self._first, generation.trace, generation.end
+        if not (first and first.trace and trace and end) or generation.number >= 0:
+            return None
+        return first if first.trace.came_between(trace, end, following) else None
+
     def remember(self, generation: Generation, file: File) -> None:
         """Note that `file` held a generation when it was finished."""
         assert generation.end is not None
         if generation.number == 0:
-            self.first = generation
+            self._first = generation
         self._known[file.identity, generation.end] = generation
         followed = self._followed.setdefault(generation.end, [])
         if generation.number >= 0 and generation not in followed:

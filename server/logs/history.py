@@ -195,9 +195,9 @@ class History:
         if follower.file is None or not await follower.is_current():
             return None
         is_older = generation.trace is not None and follower.came_after(generation.trace)
-        if self._is_first_after(generation, found):
-            assert self._generations.first
-            return Place(self._generations.first, START)
+        first = self._generations.first_between(generation, found.trace.entry if found else None)
+        if first:
+            return Place(first, START)
         if found and follower.follows(found.file):
             if found.start == START and not follower.taken and not is_older:
                 return None
@@ -207,17 +207,6 @@ class History:
         if follower.file.is_deleted and is_older:
             return Place(follower.end.generation, START)
         return None
-
-    def _is_first_after(self, generation: Generation, found: FoundFile | None) -> bool:
-        """Whether the first generation that was followed comes between one that was read back and
-        the file that was found: it may have been destroyed since.
-        """
-        first, entry = self._generations.first, found.trace.entry if found else None
-        if not (first and first.trace and generation.number < 0 and generation.trace):
-            return False
-        assert generation.end
-        comes_next = first.trace.came_next(generation.trace, generation.end)
-        return comes_next and not (entry and first.trace.is_older(entry))
 
     async def _gap(self, place: Place, next_place: Place, why: str) -> Change:
         """The gap from `place`, after which nothing can be read, to the next generation."""

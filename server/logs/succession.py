@@ -1,26 +1,16 @@
 """Which file follows which: from the end of one generation to the start of the next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from server.logs.archive import COPY_LAG, Archive, FoundFile, pass_over
+from server.logs.candidates import Fate, Predecessor, candidates, may_hold_all
 from server.logs.checkpoints import Checkpoints
 from server.logs.files import File
 from server.logs.generation import Trace
 from server.logs.position import CONTEXT, HEAD, START, Position
-from server.logs.sightings import FIRST_LOOK
 from server.logs.snapshot import Entry, Snapshot
 from server.logs.trimming import LEAST_CONTEXT, LEAST_IN_OTHERS, find_context
 from server.logs.trouble import CannotReadError
-
-LEAST_ALIKE = 16
-"""Bytes that a file must have in common with the one before, or the log with one that is gone, to
-be taken for a copy that goes on: shorter ones may be alike by chance."""
-
-DOUBTFUL = "files may have been removed before they were read"
-"""Why it cannot be told that a file follows another one."""
-
-STRANGE = "another file has come that may have been rotated from it, and is still written to"
-"""The same where a file that may stand in between is written to, but was never seen as the log."""
 
 
 class Succession:
@@ -44,90 +34,54 @@ class Succession:
         context: the last bytes of it, to be looked for in a file whose front was cut off.
         checkpoints: what is remembered of it, if it was followed; they tell its copies for sure.
         """
-        snapshot, held = self._archive.snapshot(), file
-        if end == START:
-            file = None  # nothing was taken of it, so files may have come before it unseen
-        index = snapshot.index.get(file.identity) if file else None
-        if index is None:
-            index = max(self._archive.copies(snapshot, end), default=None)
-        renamed = index is not None and bool(file and file.was_live)
-        copies: list[Entry] = []
-        if index is None and trace:
-            copies = self._shorter_copies(snapshot, end, trace, checkpoints)
-        rest, why = self._after(snapshot, index, held, end, trace, copies)
-        own = snapshot.entries[index] if index is not None else trace.entry if trace else None
-        if not why and own and _may_be_followed_by_others(snapshot, own):
-            why = STRANGE
-        copied = tuple(self._ends(copies))
-        for entry in rest:
-            if trace and not entry.is_log and trace.is_older(entry):
-                continue  # it was there before, whatever its name says now
+        before = self._observe(file, end, trace, checkpoints)
+        entries, why = candidates(before)
+        copies = tuple(self._ends(before.copies))
+        for entry in entries:
             try:
                 following = self._archive.open(entry)
-                place = self._archive.trace_of(following, snapshot)
+                own = self._archive.trace_of(following, before.snapshot)
             except CannotReadError as error:
                 why = pass_over(entry, error)
                 continue
             if not entry.is_log and not following.size and not following.may_grow():
                 why = following.damage or why
                 continue
-            # A file that holds all of the one before is a copy of the log whose original
-            # goes on, or a log that an editor wrote anew; unless that one still has a
-            # name of its own, given to it by a rotation.
-            has_copy = index is not None
-            least = LEAST_ALIKE if entry.is_log or has_copy else 1
-            may_go_on = not renamed and (self._archive.layout.may_copy or not has_copy)
-            if end.offset >= least and may_go_on and following.holds(end):
-                return FoundFile(following, end, place, has_copy=has_copy, copies=copied)
-            kept = None
-            if index is None:
-                kept = _kept(following, entry, file, context, end)
+            kept: Position | None = None
+            if may_hold_all(entry, before) and following.holds(end):
+                kept = end
+            elif not before.is_there:
+                kept = _kept(following, entry, None if before.is_empty else file, context, end)
             why = "" if kept else why
-            return FoundFile(following, kept or START, place, why, has_copy, copied)
+            return FoundFile(following, kept or START, own, why, before.is_there, copies)
         return None
 
-    def _after(
+    def _observe(
         self,
-        snapshot: Snapshot,
-        index: int | None,
         file: File | None,
         end: Position,
         trace: Trace | None,
-        copies: list[Entry],
-    ) -> tuple[list[Entry], str]:
-        """The files after the one at `index`, and why they may not be all.
+        checkpoints: Checkpoints | None,
+    ) -> Predecessor:
+        """What a look at the files shows of a generation."""
+        snapshot, place = self._archive.snapshot(), None
+        if file and end != START:  # else files may have come before it unseen
+            place = snapshot.index.get(file.identity)
+        if place is None:
+            place = max(self._archive.copies(snapshot, end), default=None)
+        copies: list[Entry] = []
+        if place is None and trace:
+            copies = self._shorter_copies(snapshot, end, trace, checkpoints)
+        fate, may_copy = self._fate(file), self._archive.layout.may_copy
+        was_live = file is not None and file.was_live
+        return Predecessor(snapshot, end, place, trace, copies, fate, was_live, may_copy)
 
-        A generation that has no file any more is followed by the files that were not older.
-        The first of them follows it for sure if it was seen to do so, or if the generation's file
-        was the log until it was removed or replaced, or still is the log, truncated, and nothing
-        was copied from it since. A file that was renamed or copied first may have had others
-        after it that were removed, too.
-        """
-        entries = snapshot.entries
-        if index is not None:
-            return entries[index + 1 :], ""
-        if trace:
-            older = [
-                number
-                for number, entry in enumerate(entries)
-                # where one stands of which nothing is known says nothing about those before it
-                if entry.facts.text and not entry.is_log and trace.is_older(entry)
-            ]
-            entries = [
-                entry for entry in entries[max(older, default=-1) + 1 :] if entry not in copies
-            ]
-            if entries and trace.is_followed_by(entries[0]):
-                return entries, ""
-            filled = [entry for entry in entries if entry.is_log or entry.facts.text]
-            is_log = bool(filled) and filled[0].is_log
-            is_same = is_log and filled[0].identity == trace.identity
-            if is_same and (file is None or end == START):
-                return entries, ""
-        if file and (not file.is_deleted or self._archive.layout.has_been_live(file.last_name)):
-            return entries, ""
-        is_gone = file is not None or (trace is not None and trace.is_gone_from(snapshot))
-        is_doubtful = trace is not None and (end != START or is_gone)
-        return entries, DOUBTFUL if is_doubtful else ""
+    def _fate(self, file: File | None) -> Fate:
+        if file is None:
+            return Fate.UNKNOWN
+        if not file.is_deleted or self._archive.layout.has_been_live(file.last_name):
+            return Fate.NAMED
+        return Fate.REMOVED
 
     def _shorter_copies(
         self, snapshot: Snapshot, end: Position, trace: Trace, checkpoints: Checkpoints | None
@@ -144,7 +98,7 @@ class Succession:
                 continue
         return copies
 
-    def _ends(self, entries: list[Entry]) -> Iterator[Position]:
+    def _ends(self, entries: Iterable[Entry]) -> Iterator[Position]:
         for entry in entries:
             try:
                 file = self._archive.open(entry)
@@ -153,17 +107,6 @@ class Succession:
                 continue
             if end and end != START:  # where any file begins
                 yield end
-
-
-def _may_be_followed_by_others(snapshot: Snapshot, own: Entry) -> bool:
-    """Whether a file came since that of a generation, of which it is not known whose it is.
-
-    What was there at the first look may be of any age.
-    """
-    own_since = own.seen.since or FIRST_LOOK
-    return any(
-        one.since is not None and FIRST_LOOK < one.since >= own_since for one in snapshot.strangers
-    )
 
 
 def is_copy(

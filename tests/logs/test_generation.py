@@ -2,8 +2,10 @@
 
 import pytest
 
-from server.logs.generation import MOST_CUTS, Generation, Place, transition
+from server.logs.generation import MOST_CUTS, Generation, Place, Trace, transition
 from server.logs.position import START, Position
+from server.logs.snapshot import Snapshot
+from tests.logs.observing import SIZE, entries, entry
 
 END = Position(4096, 0xABC, 0xDEF)
 KEPT = Position(1000, 0xABC, 0x123)
@@ -39,3 +41,35 @@ def test_no_more_cuts_of_a_file_are_remembered_than_the_bound_says() -> None:
     while one:
         remembered, one = remembered + 1, one.cut_from
     assert (generation.number, remembered) == (3 * MOST_CUTS, MOST_CUTS)
+
+
+def trace(letter: str, text: str) -> Trace:
+    """Where the file that is that letter stood among those that `text` names."""
+    files, identity = Snapshot(entries(text)), entry(f"app.log={letter}").identity
+    place = files.index[identity]
+    return Trace(identity, files, place, files.entries[place].facts.head)
+
+
+@pytest.mark.parametrize(
+    ("seen", "end", "following", "is_between"),
+    [
+        ("app.log.1=A app.log=B", SIZE, "app.log=C", True),
+        ("app.log.1=A app.log=B", SIZE, None, True),
+        # which holds A but has another number by now
+        ("app.log.1.gz=D:A app.log=B", SIZE + 1, "app.log=C", True),
+        ("app.log.2=A app.log.1=E: app.log=B", SIZE, "app.log=C", True),  # one holds nothing
+        ("app.log.1=A app.log=B", SIZE + 1, "app.log=C", False),  # A has grown since
+        ("app.log.2=A app.log.1=D app.log=B", SIZE, "app.log=C", False),
+        ("app.log=B", SIZE, "app.log=C", False),
+        ("app.log.1=A app.log=B:A", SIZE, "app.log=C", False),  # it goes on after A
+        ("app.log.1=A app.log=B", SIZE, "app.log.2=A", False),  # what was found came before B
+    ],
+)
+def test_a_generation_whose_file_stood_right_after_another_one_came_next(
+    seen: str, end: int, following: str | None, is_between: bool
+) -> None:
+    """Of A it is asked whether B came between it and the file that was found to follow it."""
+    found = entry(following) if following else None
+    other = trace("A", "app.log=A")
+    between = trace("B", seen).came_between(other, Position(end, 0xABC, 0xDEF), found)
+    assert between is is_between

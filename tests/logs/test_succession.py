@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from server.logs.archive import Archive
+from server.logs.candidates import DOUBTFUL, STRANGE
 from server.logs.files import File
 from server.logs.generation import Trace
 from server.logs.position import HEAD, START
-from server.logs.succession import DOUBTFUL, STRANGE, Succession
+from server.logs.succession import Succession
 from tests.rotations import Log, copied_and_truncated, numbered
 
 
