@@ -1,8 +1,8 @@
 """Which files were there before others: what was watched, and what was seen in earlier looks.
 
 A file is known again by its number together with how it begins: the system gives the number of a
-deleted file to the next one. One that was compressed is known again by how it begins alone. A file
-that holds nothing is never known again.
+deleted file to the next one. One that was compressed, or copied and then truncated, is known again
+by how it begins alone. A file that holds nothing is never known again.
 """
 
 from collections import OrderedDict
@@ -16,7 +16,7 @@ MOST_KNOWN = 10_000
 """Files that are remembered."""
 
 LEAST_ALIKE = 16
-"""Bytes by which a file is known again that has grown before it was compressed."""
+"""Bytes by which a file is known again that has grown before it was compressed or copied."""
 
 FIRST_LOOK = 2
 """The number that `Sightings.look` gives to files that were there at the first look."""
@@ -113,11 +113,8 @@ class Sightings:
         return identity in self._seen and self._seen[identity].has_belonged
 
     def _recognize_watched(self, sights: dict[Identity, Sight]) -> None:
-        packed = {
-            sight.text: identity
-            for identity, sight in sights.items()
-            if sight.is_packed and identity not in self._watched and sight.text
-        }
+        others = [sight for identity, sight in sights.items() if identity not in self._watched]
+        packed = {sight.text: sight.identity for sight in others if sight.is_packed and sight.text}
         watched: OrderedDict[Identity, _Watched] = OrderedDict()
         for identity, one in self._watched.items():
             sight, text = sights.get(identity), one.text
@@ -125,6 +122,8 @@ class Sightings:
                 watched[identity] = one._replace(text=sight.text or text)
             elif text in packed:
                 watched[packed[text]] = one
+            elif sight and (copy := _copy_of(text, others)):
+                watched[copy.identity] = one._replace(text=copy.text)
         self._watched = watched
 
     def _is_watched(self, sight: Sight, text: bytes) -> bool:
@@ -176,6 +175,16 @@ class Sightings:
             if identity not in now and one.look == self.latest - 2
         ]
         return max(gone or [one.since for one in alike.values()], default=None)
+
+
+def _copy_of(text: bytes, others: Iterable[Sight]) -> Sight | None:
+    """The only one of the others that holds what began with `text` before it was truncated."""
+    copies = [
+        sight
+        for sight in others
+        if not sight.is_packed and not sight.is_log and sight.text.startswith(text)
+    ]
+    return copies[0] if len(copies) == 1 and len(text) >= LEAST_ALIKE else None
 
 
 def forget_oldest(remembered: OrderedDict[_Key, _Value]) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -268,3 +269,25 @@ def test_a_time_of_which_the_first_digits_are_not_looked_at_is_none(tmp_path: Pa
     assert log.stat().st_size == 4096 + 1
     [entry] = Listing(log).look().entries
     assert (entry.facts.first, entry.facts.last) == (1795773600.123, None)
+
+
+def test_a_copy_comes_before_what_was_written_to_the_log_after_its_truncation(
+    tmp_path: Path,
+) -> None:
+    """Also where the file system's clock has the same time for both, and lines name none."""
+    log, copy, renamed = (tmp_path / name for name in ("app.log", "app.log.1", "app.log-20261130"))
+    for names_in_order in (copy, renamed), (renamed, copy):
+        first, second = names_in_order
+        listing = Listing(log)
+        log.write_text("a line of the log\n")
+        listing.look()
+        listing.watch(File.open(log).identity, log.read_bytes())
+        shutil.copyfile(log, first)
+        log.write_text("a line that came later\n")
+        log.rename(second)
+        log.touch()
+        for path in (second, first):
+            os.utime(path, (1e9, 1e9))
+        assert [entry.path for entry in listing.look().entries] == [first, second, log]
+        for path in (first, second, log):
+            path.unlink()

@@ -118,6 +118,28 @@ def test_what_was_watched_is_told_in_that_order_also_after_it_was_compressed() -
 
 
 @pytest.mark.parametrize(
+    ("text", "copies", "is_known"),
+    [
+        (LINE, [plain(2, LINE + OTHER)], True),
+        (LINE, [plain(2), plain(4)], False),  # which of them cannot be told
+        (b"1\n", [plain(2, b"1\n2\n")], False),  # by chance
+        (LINE, [plain(2, OTHER)], False),
+    ],
+)
+def test_what_was_watched_is_known_by_its_copy_once_it_was_truncated(
+    text: bytes, copies: list[Sight], is_known: bool
+) -> None:
+    """What is written to it after that is younger than the copy."""
+    sightings = Sightings()
+    sightings.look([plain(1, b"", is_log=True)])
+    sightings.watch((1, 1), text)
+    new = plain(3, b"new\n", is_log=True)
+    watched, since = sightings.look([plain(1, b"what came later\n"), *copies, new])
+    assert watched == ({(1, 2): 0} if is_known else {})
+    assert (since[1, 2] < since[1, 1]) is is_known
+
+
+@pytest.mark.parametrize(
     ("now", "is_known"),
     [
         (unreadable(1, 99, is_packed=False), True),  # it was written to while it is forbidden
