@@ -5,6 +5,7 @@ truncation end one and begin the next.
 """
 
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from server.logs.files import Identity
 from server.logs.lines import LineBatch
@@ -101,6 +102,10 @@ class Generation:
         """The one before it, if its file was cut back: what is left of that stands before it."""
         self.copies: tuple[Position, ...] = ()
         """Where copies of it end that were made before it had grown to its `end`."""
+
+    def may_begin_before(self, position: Position) -> bool:
+        """Whether a file that holds `position` begins as the generation did, as far as is known."""
+        return self.trace is None or crc32(self.trace.head[: position.offset]) == position.head
 
     def cut_back(self) -> "Generation":
         """The generation that goes on in its file after that was cut back.

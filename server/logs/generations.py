@@ -4,7 +4,6 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 from typing import NamedTuple
-from zlib import crc32
 
 from server.logs.files import File, Identity
 from server.logs.generation import Generation, Trace
@@ -171,9 +170,9 @@ class Generations:
 def _was_cut_back(generation: Generation, position: Position) -> bool:
     if not (generation.next and generation.end and generation.trace):
         return False
-    kept, head = generation.next.end.position, generation.trace.head
+    kept = generation.next.end.position
     is_within = 0 < kept.offset < position.offset <= generation.end.offset
-    return is_within and all(crc32(head[: one.offset]) == one.head for one in (kept, position))
+    return is_within and all(map(generation.may_begin_before, (kept, position)))
 
 
 def _begins(file: File, generation: Generation) -> bool:

@@ -76,10 +76,10 @@ class History:
                 or position.offset >= _length(generation, held)
                 or not held.holds(position)
             ):
-                next_place = (await self._next(generation)).end
-                kept = await self._kept(place, next_place)
+                step = await self._next(generation)
+                left = await self._kept(place, step.end) or await self._moved(place, step)
                 why = (held and held.damage) or "no longer on disk"
-                return kept or await self._gap(place, next_place, why)
+                return left or await self._gap(place, step.end, why)
             if not self._follower.follows(held):
                 self._generations.keep(generation, held)
 
@@ -99,6 +99,8 @@ class History:
         following, start = next_place
         file: File | None = None
         while file is None and start.offset > place.position.offset:
+            if not place.generation.may_begin_before(start):
+                return None
             file = await self._file_of(following)
             if file is None:
                 if following.next is None:
@@ -107,6 +109,27 @@ class History:
                 start = min(start, after)
         batch = await self._lines(file, place, start) if file else None
         return Lines(place, batch, Place(place.generation, batch.end)) if batch else None
+
+    async def _moved(self, place: Place, step: Change) -> Change | None:
+        """The step to what is left after `place` in a file whose front was cut off, None if nothing
+        is. With it goes a gap if lines that follow `place` were cut off.
+        """
+        generation, position = place
+        offset, is_moved = position.offset, False
+        while generation.next and generation.next.end.position != START:
+            following, start = generation.next.end
+            if generation.end and not generation.may_begin_before(start):
+                offset, is_moved = offset - (generation.end.offset - start.offset), True
+            generation, file = following, await self._file_of(following)
+            if file is None:
+                continue
+            if not is_moved or offset >= start.offset:
+                return None
+            if offset < 0:
+                return await self._gap(place, Place(generation, START), "no longer on disk")
+            found = await self._threads.readers.run(file.position, offset)
+            return step._replace(start=place, end=Place(generation, found)) if found else None
+        return None
 
     async def _file_of(self, generation: Generation) -> File | None:
         """The file that holds a generation, None if there is none."""

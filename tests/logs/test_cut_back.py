@@ -4,11 +4,12 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from server.feeds.contract import Oldest
+from server.feeds.contract import AfterId, Oldest
 from server.feeds.log import LogFeed
 from tests.event_stream import Parsed
 from tests.feeding import data, feeding, frames, live, take, whole
@@ -140,3 +141,39 @@ def test_who_was_away_while_a_log_was_cut_back_gets_what_stayed_and_is_told_what
     assert data(events) == [*log.lines[seen:KEPT], "new", "the last one"]
     [gap] = [json.loads(event.data) for event in events if event.type == "gap"]
     assert gap["bytes"] == KEPT * 101
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+@pytest.mark.parametrize("seen", [1, 20, KEPT, KEPT + 20])
+def test_who_is_behind_when_the_front_of_a_log_is_cut_off_gets_what_stayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: int, is_edited: bool
+) -> None:
+    """It stands at other offsets by now. What is gone of what the client had yet to get is told."""
+    monkeypatch.setattr("server.logs.generations.MOST_OPEN", 0)
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
+
+    async def replace(feed: LogFeed, content: bytes) -> None:
+        generation = feed.end.generation
+        log.beside("~").write_bytes(content)
+        log.beside("~").rename(log.path)
+        while feed.end.generation is generation:
+            await asyncio.sleep(0.01)
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path, memory=0) as feed:
+            events = await take(whole(feed), 2 * KEPT)
+            lines = [event for event in events if event.type == "message"]
+            place = await feed.locate(AfterId(lines[seen - 1].id))
+            if is_edited:
+                log.lines.append("one more")
+                await replace(feed, log.path.read_bytes() + b"one more\n")
+            await replace(feed, b"".join(BytesIO(log.path.read_bytes()).readlines()[KEPT:]))
+            log.append("the last one")
+            numbered(log)
+            coming = (batch.frames async for batch in feed.subscribe(place))
+            return await take(coming, len(log.lines) - max(KEPT, seen))
+
+    events = asyncio.run(main())
+    assert data(events) == log.lines[max(KEPT, seen) :]
+    assert [event.type for event in events].count("gap") == (seen < KEPT)
