@@ -68,11 +68,9 @@ def decide(look: Look) -> Next:
         return Next.RECOVER
     if look.unread:
         return Next.READ
-    if not look.is_live:
-        return Next.TRY_TO_FINISH
     if look.has_unfinished and look.quiet >= UNFINISHED:
         return Next.SHOW_UNFINISHED
-    return Next.READ
+    return Next.READ if look.is_live else Next.TRY_TO_FINISH
 
 
 def is_finished(has_successor: bool, has_writer: bool | None, quiet: float) -> bool:

@@ -47,8 +47,9 @@ def look(
         (look(has_unfinished=True, quiet=UNFINISHED - 0.1), Next.READ),
         (look(has_unfinished=True, quiet=UNFINISHED), Next.SHOW_UNFINISHED),
         (look(has_unfinished=True, quiet=UNFINISHED, unread=1), Next.READ),
-        # it goes out anyway when the file is finished
-        (look(has_unfinished=True, quiet=UNFINISHED, is_live=False), Next.TRY_TO_FINISH),
+        # the file was renamed: perhaps no other one ever takes its place
+        (look(has_unfinished=True, quiet=UNFINISHED, is_live=False), Next.SHOW_UNFINISHED),
+        (look(has_unfinished=True, quiet=UNFINISHED - 0.1, is_live=False), Next.TRY_TO_FINISH),
     ],
 )
 def test_after_a_look_the_follower_does_this(seen: Look, action: Next) -> None:
