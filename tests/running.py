@@ -209,6 +209,7 @@ class Client(threading.Thread):
     def __init__(self, url: str, last_event_id: str = "", reconnect: bool = True) -> None:
         super().__init__(daemon=True)
         self.events: list[Parsed] = []
+        self._count = 0  # of the log lines among them
         self.connects = 0
         self.opened = threading.Event()
         self.finished = False
@@ -253,6 +254,7 @@ class Client(threading.Thread):
             while data := response.read1(65536):
                 for event in self.parser.feed(data):
                     self.events.append(event)
+                    self._count += event.type == "message"
                     self.finished |= event.type == "close"
                 self.last_event_id = self.parser.last_event_id
                 self.opened.set()
@@ -292,10 +294,7 @@ class Client(threading.Thread):
 
     def wait_for(self, lines: int) -> list[str]:
         """Wait until at least so many lines have come, and give them."""
-        wait_until(
-            lambda: sum(event.type == "message" for event in self.events[:]) >= lines,
-            f"{lines} lines",
-        )
+        wait_until(lambda: self._count >= lines, f"{lines} lines")
         return self.lines
 
 
