@@ -15,7 +15,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from server.feeds.contract import Oldest
 from server.feeds.log import LogFeed
@@ -278,9 +284,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decisions, "RESTART", 0.01)
 
 
-class TestLog(LogMachine.TestCase):  # type: ignore[misc,valid-type]
-    settings = settings(max_examples=60, stateful_step_count=30)
-
-
-class TestDailyLog(DailyMachine.TestCase):  # type: ignore[misc,valid-type]
-    settings = settings(max_examples=60, stateful_step_count=30)
+@pytest.mark.parametrize("part", [1, 2, 3])
+@pytest.mark.parametrize("machine", [LogMachine, DailyMachine])
+def test_no_line_is_lost_and_none_comes_twice(machine: type[LogMachine], part: int) -> None:
+    """In parts, each of which has the time of one test; the name decides on the examples."""
+    one: type[LogMachine] = type(f"{machine.__name__}{part}", (machine,), {})
+    run_state_machine_as_test(one, settings=settings(max_examples=20, stateful_step_count=30))
