@@ -16,6 +16,9 @@ TEST_NEEDS := $(VENV_NEEDS) chromium=chromium curl=curl logrotate=logrotate ip=i
 # what the benchmarks use
 BENCH_NEEDS := $(VENV_NEEDS) gcc=build-essential openssl=openssl
 
+# Tests and benchmarks start a server hundreds of times: it is not to be compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: serve test check bench test-needs bench-needs clean
 
 serve: $(VENV)/.serve
