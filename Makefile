@@ -25,7 +25,7 @@ serve: $(VENV)/.serve
 	$(BIN)/python -m server $(ARGS)
 
 test: test-needs $(VENV)/.dev tests/npm/node_modules
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

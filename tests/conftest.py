@@ -32,3 +32,9 @@ def namespaces() -> None:
     command = ["unshare", "--map-root-user", "--mount", "--net", "true"]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("no namespaces are granted here, as in a container")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers begin with the longest files, so that none of these is waited for in the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -30,6 +30,8 @@ from tests.test_pages import SCREENSHOTS, browser, wait_for_lines, wait_for_stat
 
 __all__ = ["browser"]  # a fixture
 
+pytestmark = pytest.mark.long
+
 TOKEN = "a-token-of-this-test"
 LOGIN = {"Authorization": f"token {TOKEN}"}
 BASE = "/x/y"

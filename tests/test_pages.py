@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sy
 
 from tests.running import Server, running
 
+pytestmark = pytest.mark.long
+
 HTML = Path(__file__).parent.parent / "html"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 PAGES = ["index.html", "client_listen_logs.html", "client_listen_number.html"]

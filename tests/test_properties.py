@@ -30,6 +30,8 @@ from server.logs.layout import DatedLayout, FixedLayout, Layout
 from tests.event_stream import Parsed, Parser
 from tests.feeding import frames, log_feed
 
+pytestmark = pytest.mark.long
+
 HEADER = "#Fields: date time level message\n"
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.timeout(300)
 def test_a_minute_of_chaos_loses_and_doubles_nothing() -> None:

@@ -35,6 +35,8 @@ from tests.rotations import (
 )
 from tests.running import Client, Server, following, is_gone, running, wait_until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
