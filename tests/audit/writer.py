@@ -107,8 +107,9 @@ class Writer(threading.Thread):
         """Write whole lines, in one go, to the log or to another file."""
         with self.lock:
             lines = b"".join(self._line(self.last + i) for i in range(1, count + 1))
+            since = clock()
             _write(descriptor or self._descriptor, lines)
-            self._written(count)
+            self._written(count, since)
 
     def _write_in_pieces(self) -> None:
         with self.lock:
@@ -118,9 +119,10 @@ class Writer(threading.Thread):
         self.pieces |= {as_sent(line[cut:].removesuffix(b"\n")) for cut in cuts}
         for piece in (line[: cuts[0]], line[cuts[0] : cuts[1]], line[cuts[1] :]):
             with self.lock:
+                since = clock()
                 _write(self._descriptor, piece)
                 if piece is line or piece.endswith(b"\n"):
-                    self._written(1)
+                    self._written(1, since)
                     self._in_line = False
                     return
             # longer than a second: it is shown though it is not finished
@@ -133,8 +135,12 @@ class Writer(threading.Thread):
             padding = datetime.now(UTC).isoformat().encode() + b" " + padding
         return b"%d|%b|%d%b" % (number, padding, number, self._random.choice(LINE_ENDS))
 
-    def _written(self, count: int) -> None:
-        self.times.extend([clock()] * count)
+    def _written(self, count: int, since: float) -> None:
+        """Note that so many lines were written, none of them before `since`.
+
+        So a client that came before that must get all of them.
+        """
+        self.times.extend([since] * count)
         self.last += count
 
     def stop(self) -> None:
