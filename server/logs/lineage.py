@@ -56,7 +56,8 @@ def compare(one: Observed, other: Observed) -> int:
     first and by when they were written to.
 
     A compressed file was last written to at the latest when it was compressed, perhaps much
-    earlier: only a time before that of a plain file says anything.
+    earlier: only a time before that of another file says anything. That is different where a look
+    has shown when it was written to before that.
     """
     if one.watched is not None and other.watched is not None and one.watched != other.watched:
         return -1 if one.watched < other.watched else 1
@@ -64,13 +65,13 @@ def compare(one: Observed, other: Observed) -> int:
         return -1 if one.first < other.first else 1
     if one.since is not None and other.since is not None and one.since != other.since:
         return -1 if one.since < other.since else 1
-    if one.is_packed != other.is_packed:
-        packed, plain = (one, other) if one.is_packed else (other, one)
-        if packed.modified >= plain.modified:
+    if one.is_late != other.is_late:
+        late, known = (one, other) if one.is_late else (other, one)
+        if late.written >= known.written:
             return 0
-    tick = TICK if one.is_packed or other.is_packed else PLAIN_TICK
-    if abs(one.modified - other.modified) > tick:
-        return -1 if one.modified < other.modified else 1
+    tick = TICK if one.is_late or other.is_late else PLAIN_TICK
+    if abs(one.written - other.written) > tick:
+        return -1 if one.written < other.written else 1
     return 0
 
 
@@ -139,7 +140,7 @@ def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
     if len(firsts) == len(chain):
         is_right = log is None or log.first is None or max(firsts) <= log.first + SLACK
         return sorted(chain, key=_first) if is_right else None
-    if log is None or max(file.modified for file in chain) > log.modified:
+    if log is None or max(file.written for file in chain) > log.written:
         return None
     return [file for moment in _moments(chain) for file in moment]
 
@@ -148,9 +149,9 @@ def _moments(chain: Chain) -> list[Chain]:
     """The files, those together that were written to at times that say little of their order."""
     moments: list[Chain] = []
     before: Observed | None = None
-    for file in sorted(chain, key=_modified):
-        tick = TICK if file.is_packed or (before and before.is_packed) else 0
-        if before is None or file.modified - before.modified > tick:
+    for file in sorted(chain, key=_written):
+        tick = TICK if file.is_late or (before and before.is_late) else 0
+        if before is None or file.written - before.written > tick:
             moments.append([])
         moments[-1].append(file)
         before = file
@@ -165,7 +166,7 @@ def _by_name_if_contradicted(moment: Chain, chain: Chain) -> Chain:
     if _is_backwards(named):
         return moment
     is_contradicted = any(
-        one.modified > other.modified
+        one.written > other.written
         for one, other in pairwise(named)
         if _are_consecutive(one, other)
     )
@@ -176,8 +177,8 @@ def _first(file: Observed) -> float:
     return file.first or 0.0
 
 
-def _modified(file: Observed) -> int:
-    return file.modified
+def _written(file: Observed) -> int:
+    return file.written
 
 
 def _changed(file: Observed) -> int:
@@ -196,7 +197,7 @@ def _is_backwards(chain: Chain) -> bool:
     Two files may have such times by chance, and the more there are, the less; but not if what has
     compressed them has kept these times.
     """
-    times = [file.modified for file in chain]
+    times = [file.written for file in chain]
     least = 2 if all(map(_has_kept_time, chain)) else 3
     return len(set(times)) >= least and times == sorted(times, reverse=True)
 
@@ -206,7 +207,7 @@ def _has_kept_time(file: Observed) -> bool:
 
     To write to a file changes both of its times to the same one (inode(7)).
     """
-    return file.changed != file.modified
+    return file.changed != file.modified or file.kept is not None
 
 
 def _doubts(chain: Chain) -> tuple[int, int]:
@@ -225,7 +226,7 @@ def _are_consecutive(one: Observed, other: Observed) -> bool:
 
 
 def _time_key(file: Observed) -> tuple[float, float, str]:
-    written = file.modified / 1e9
+    written = file.written / 1e9
     return (file.first if file.first is not None else written, written, file.name)
 
 
@@ -262,8 +263,8 @@ def _firsts(chain: Chain) -> dict[tuple[int, int], float | None]:
 
 def _compare_times(one: Observed, other: Observed) -> int:
     """By when they were written to, for want of better."""
-    if one.modified != other.modified:
-        return -1 if one.modified < other.modified else 1
+    if one.written != other.written:
+        return -1 if one.written < other.written else 1
     return -1 if one.name < other.name else 1
 
 
@@ -285,7 +286,7 @@ def _insert(chain: Chain, empty: Chain) -> Chain:
 def _insert_by_name(chain: Chain, blank: Chain) -> Chain:
     """All files: each of which nothing is known stands where its name does among those like it."""
     merged = list(chain)
-    for one in sorted(blank, key=_modified):
+    for one in sorted(blank, key=_written):
         alike = [file for file in merged if file.shape == one.shape]
         if not alike:
             merged = _insert(merged, [one])

@@ -162,6 +162,7 @@ class Listing:
                     entry.is_packed,
                     entry.is_log,
                     is_unknown(entry.seen.mark, entry.facts),
+                    entry.seen.modified,
                 )
                 for identity, entry in entries.items()
             ]
@@ -173,6 +174,7 @@ class Listing:
                 since=since.get(identity),
                 was_log=self._sightings.was_log(identity),
                 has_belonged=self._sightings.has_belonged(identity),
+                kept=self._sightings.kept(identity),
             )
             for identity, entry in entries.items()
         ]

@@ -16,6 +16,7 @@ class Observed:
     identity: device and inode.
     modified, changed: when it was last written to, and when it was last written to or renamed
         (mtime and ctime in stat(2)), in nanoseconds.
+    kept: when it was last written to before it was compressed, if a look has shown that.
     first, last: the times of its first and last line in seconds; None if they are not known.
         Of a compressed file only the first one is.
     has_writer: whether some process has it open for writing; None if that is not known.
@@ -47,11 +48,22 @@ class Observed:
     is_served: bool = False
     is_empty: bool = False
     is_blank: bool = False
+    kept: int | None = None
 
     @property
     def version(self) -> tuple[tuple[int, int], int, int]:
         """What changes when it is written to: see `files.Version`."""
         return self.identity, self.size, self.modified
+
+    @property
+    def written(self) -> int:
+        """When it was last written to, in nanoseconds, as far as that is known: see `is_late`."""
+        return self.modified if self.kept is None else self.kept
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it was perhaps written to much earlier: its time is that of its compression."""
+        return self.is_packed and self.kept is None
 
     @property
     def is_proven(self) -> bool:

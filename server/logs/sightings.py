@@ -28,7 +28,7 @@ _Value = TypeVar("_Value")
 class Sight(NamedTuple):
     """What a look has shown of a file.
 
-    size: its bytes as they are on the disk.
+    size, modified: its bytes as they are on the disk, and when it was last written to (mtime).
     text: how it begins, behind NUL bytes if it begins with such.
     is_unknown: whether it may hold something, though nothing of that could be read. Its number
         says then that it is the same, and of a compressed file its size: these do not grow.
@@ -40,6 +40,7 @@ class Sight(NamedTuple):
     is_packed: bool
     is_log: bool
     is_unknown: bool = False
+    modified: int = 0
 
 
 class _Seen(NamedTuple):
@@ -51,6 +52,8 @@ class _Seen(NamedTuple):
     """Whether it was the log then, or earlier."""
     has_belonged: bool = False
     """Whether it was found to belong to the log."""
+    kept: int | None = None
+    """When it was last written to before it was compressed, if that was seen."""
 
     def is_same(self, now: Sight) -> bool:
         """Whether a file with the same number is the one that was seen before."""
@@ -112,6 +115,10 @@ class Sightings:
         """Whether a file that is there now was found to belong to the log at an earlier look."""
         return identity in self._seen and self._seen[identity].has_belonged
 
+    def kept(self, identity: Identity) -> int | None:
+        """When a compressed file was last written to before that, as far as a look has shown."""
+        return self._seen[identity].kept if identity in self._seen else None
+
     def _recognize_watched(self, sights: dict[Identity, Sight]) -> None:
         others = [sight for identity, sight in sights.items() if identity not in self._watched]
         packed = {sight.text: sight.identity for sight in others if sight.is_packed and sight.text}
@@ -140,25 +147,28 @@ class Sightings:
             if not sight.text and not sight.is_unknown:
                 continue
             before, since = known.get(identity), None
-            was_log, has_belonged = sight.is_log, False
+            was_log, has_belonged, kept = sight.is_log, False, None
             if before and before.is_same(sight):
-                since, has_belonged = before.since, before.has_belonged
+                since, has_belonged, kept = before.since, before.has_belonged, before.kept
                 was_log |= before.was_log
                 sight = sight._replace(text=sight.text or before.sight.text)
             elif sight.is_packed and sight.text:
-                since = self._since_before_packing(sight.text, sights)
+                origin = self._before_packing(sight.text, sights)
+                if origin:
+                    since = origin.since
+                    kept = origin.kept if origin.sight.is_packed else origin.sight.modified
             since = since or self.latest + sight.is_log
             if identity in self._watched:
                 since = min(since, self._watched[identity].since)
-            seen[identity] = _Seen(sight, since, self.latest, was_log, has_belonged)
+            seen[identity] = _Seen(sight, since, self.latest, was_log, has_belonged, kept)
         for identity, one in seen.items():
             known.pop(identity, None)
             known[identity] = one
         forget_oldest(known)
         return {identity: one.since for identity, one in seen.items() if identity in known}
 
-    def _since_before_packing(self, text: bytes, now: dict[Identity, Sight]) -> int | None:
-        """Since when a compressed file's content was seen in another file; None if it was not.
+    def _before_packing(self, text: bytes, now: dict[Identity, Sight]) -> _Seen | None:
+        """The file in which a compressed file's content was seen before; None if it was not.
 
         Of several that begin so, it is one that has gone since the last look, or else any; of
         these the youngest, since a log that was edited begins as it did before.
@@ -170,11 +180,11 @@ class Sightings:
             or (LEAST_ALIKE <= len(one.sight.text) < HEAD and text.startswith(one.sight.text))
         }
         gone = [
-            one.since
+            one
             for identity, one in alike.items()
             if identity not in now and one.look == self.latest - 2
         ]
-        return max(gone or [one.since for one in alike.values()], default=None)
+        return max(gone or alike.values(), key=lambda one: one.since, default=None)
 
 
 def _copy_of(text: bytes, others: Iterable[Sight]) -> Sight | None:

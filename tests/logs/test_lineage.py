@@ -26,6 +26,9 @@ ORDERS: dict[str, Case] = {
     "compressed later, by Python": [
         ("app.log.3.gz", 12), ("app.log.2.gz", 13), ("app.log.1", 11), (LOG, 14)
     ],
+    "the same, where a look has shown when they were written to, and renamed since": [
+        ("app.log.3.gz", 3, {"kept": 10**9}), ("app.log.2", 2), (LOG, 4)
+    ],
     "dateext": [("app.log-20261121", 1), ("app.log-20261122.gz", 2), (LOG, 3)],
     "dates, times unknown": [("app.log-20261121", 9), ("app.log-20261122", 9), (LOG, 9)],
     "compress was switched on": [

@@ -163,3 +163,13 @@ def test_no_more_files_are_remembered_than_the_bound_says() -> None:
     first = [plain(number, b"file %d\n" % number) for number in range(1, MOST_KNOWN + 2)]
     _, since = sightings.look(first)
     assert len(since) == MOST_KNOWN
+
+
+def test_when_a_file_was_written_to_is_kept_when_it_is_compressed_again_and_again() -> None:
+    sightings = Sightings()
+    sightings.look([plain(1)._replace(modified=5), packed(2, OTHER)._replace(modified=6)])
+    later = [packed(3)._replace(modified=9), packed(4, OTHER)._replace(modified=9)]
+    for _ in range(2):
+        sightings.look(later)
+        assert [sightings.kept(one.identity) for one in later] == [5, None]
+        later = [one._replace(identity=(1, 10 + one.identity[1]), modified=12) for one in later]
