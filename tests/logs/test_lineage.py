@@ -29,6 +29,12 @@ ORDERS: dict[str, Case] = {
     "the same, where a look has shown when they were written to, and renamed since": [
         ("app.log.3.gz", 3, {"kept": 10**9}), ("app.log.2", 2), (LOG, 4)
     ],
+    "compressed later by what keeps no times, and renamed since": [
+        ("app.log.2.gz", 3), ("app.log.1", 2), (LOG, 4)
+    ],
+    "the same, the younger one later, after a look at it": [
+        ("app.log.2.gz", 3), ("app.log.1.gz", 5, {"kept": 2 * 10**9}), (LOG, 4)
+    ],
     "dateext": [("app.log-20261121", 1), ("app.log-20261122.gz", 2), (LOG, 3)],
     "dates, times unknown": [("app.log-20261121", 9), ("app.log-20261122", 9), (LOG, 9)],
     "compress was switched on": [
