@@ -21,7 +21,7 @@ from server.logs.generation import Generation, Lines, LogBatch, Place, Trace, tr
 from server.logs.holes import position_before
 from server.logs.lines import LineBatch
 from server.logs.path import LogPath
-from server.logs.position import START
+from server.logs.position import START, Position
 from server.logs.succession import Succession
 from server.logs.sweep import POLL, Sweep
 from server.logs.tailing import Tailing, TailLimit
@@ -208,23 +208,28 @@ class Follower:
             await self._begin(found)
             return
         may_be_equal = is_same and not found.has_copy
-        equal = await self._call(self._followed.checkpoints.equal, file) if may_be_equal else 0
+        equal, end = await self._call(self._equal, file) if may_be_equal else (0, START)
         decision = recover(
             Found(
                 copy_holds_end=found.start == position != START,
                 size=file.size,
-                equal=equal,
+                equal=equal if end != START else 0,
                 moved_to=found.start.offset or None,
             )
         )
         if decision is Recovery.IN_COPY:
             await self._begin(found)
         elif decision is Recovery.AT_EQUAL:
-            end = await self._call(file.position, equal)
-            found = found._replace(start=end or START)
-            await self._change_to(found, None, publish, is_cut_back=True)
+            await self._change_to(found._replace(start=end), None, publish, is_cut_back=True)
         else:
             await self._change_to(found, None, publish)
+
+    def _equal(self, file: File) -> tuple[int, Position]:
+        """How many bytes at the start of the file stand where they stood, and where the last line
+        of these ends. The rest may be the beginning of a new line, alike by chance.
+        """
+        equal = self._followed.checkpoints.equal(file)
+        return equal, position_before(file, equal, 0) or START
 
     async def _go_on(self, file: File | None, publish: Publish) -> None:
         """Begin the generation after this one, which `file` holds if it is still there."""

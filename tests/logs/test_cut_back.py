@@ -149,7 +149,7 @@ def test_who_is_behind_when_the_front_of_a_log_is_cut_off_gets_what_stayed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: int, is_edited: bool
 ) -> None:
     """It stands at other offsets by now. What is gone of what the client had yet to get is told."""
-    monkeypatch.setattr("server.logs.generations.MOST_OPEN", 0)
+    monkeypatch.setattr("server.logs.generations.MOST_OPEN", 1)
     log = Log(tmp_path / "app.log")
     log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
 
@@ -170,10 +170,35 @@ def test_who_is_behind_when_the_front_of_a_log_is_cut_off_gets_what_stayed(
                 await replace(feed, log.path.read_bytes() + b"one more\n")
             await replace(feed, b"".join(BytesIO(log.path.read_bytes()).readlines()[KEPT:]))
             log.append("the last one")
+            generation = feed.end.generation
             numbered(log)
+            while feed.end.generation is generation:
+                await asyncio.sleep(0.01)
             coming = (batch.frames async for batch in feed.subscribe(place))
             return await take(coming, len(log.lines) - max(KEPT, seen))
 
     events = asyncio.run(main())
     assert data(events) == log.lines[max(KEPT, seen) :]
     assert [event.type for event in events].count("gap") == (seen < KEPT)
+
+
+@pytest.mark.parametrize("kept", ["", "21 first\n"])
+def test_a_line_of_which_a_part_is_there_when_a_truncation_is_noticed_is_a_new_one(
+    tmp_path: Path, kept: str
+) -> None:
+    """Though that part is how a line that was cut off began."""
+    log = Log(tmp_path / "app.log")
+    log.append("21 first", "22 second")
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path) as feed:
+            coming = live(feed)
+            await anext(coming)
+            log.path.write_text(kept + "2")
+            while not feed.log.follower.truncations:
+                await asyncio.sleep(0.01)
+            with log.path.open("a") as file:
+                file.write("3 third\n")
+            return await take(coming, 1)
+
+    assert data(asyncio.run(main())) == ["23 third"]
