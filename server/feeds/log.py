@@ -13,7 +13,7 @@ from server.logs.encoding import Encoder
 from server.logs.generation import Change, LogBatch
 from server.logs.generation import Place as LogPlace
 from server.logs.log import Log
-from server.logs.places import GoneError
+from server.logs.places import GoneError, unless_cut_off
 from server.sse.event import control_event
 
 
@@ -90,7 +90,7 @@ class LogFeed:
         place = self.recent.find(position)
         if place:
             self.counters["resumes_memory"] += 1
-            return place
+            return unless_cut_off(place)
         place = await self.log.places.find(position)
         self.counters["resumes_disk"] += 1
         return place

@@ -148,6 +148,16 @@ class Place(NamedTuple):
             else self.generation.preceding or str(START)
         )
 
+    @property
+    def cut(self) -> "Change | None":
+        """The step to what the log was cut back to, if all that followed this place was cut off.
+
+        A client that comes back here has been told that, or was away and has not.
+        """
+        step = self.generation.next
+        is_cut = step is not None and step.end.generation.cut_from is self.generation
+        return step if step and is_cut and step.end.position == self.position else None
+
 
 class Lines(NamedTuple):
     """Lines of a log, and the places before and after them."""

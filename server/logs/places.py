@@ -105,7 +105,7 @@ class Places:
         if task is None:
             task = self._finding[position] = asyncio.create_task(self._find(position))
             task.add_done_callback(lambda task: self._is_found(position, task))
-        return await asyncio.shield(task)
+        return unless_cut_off(await asyncio.shield(task))
 
     def _is_found(self, position: Position, task: "asyncio.Task[Place]") -> None:
         del self._finding[position]
@@ -229,3 +229,10 @@ class Places:
         **kwargs: _Arguments.kwargs,
     ) -> _Result:
         return await self._threads.searchers.run(function, *args, **kwargs)
+
+
+def unless_cut_off(place: Place) -> Place:
+    """The place. Raises GoneError if all that followed it was cut off."""
+    if step := place.cut:
+        raise GoneError(step.end, "no longer on disk")
+    return place

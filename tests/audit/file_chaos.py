@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 
-from server.logs.trimming import LEAST_CONTEXT
+from server.logs.position import CONTEXT
 from tests.audit.disk import Disk
 from tests.audit.rotation import KEEP, Rotation
 from tests.audit.writer import Writer, clock
@@ -228,8 +228,8 @@ class FileChaos:
             self._writer.reopen()
             lines = list(BytesIO(self._log.read_bytes()))
             kept = self._random.randint(1, 300)
-            while sum(map(len, lines[-kept:])) < LEAST_CONTEXT and kept < len(lines):
-                kept += 1  # a shorter rest may as well be a new log that begins with the same line
+            while sum(map(len, lines[-kept:])) < 2 * CONTEXT and kept < len(lines):
+                kept += 1  # a place is known by up to CONTEXT bytes before it, after a restart
             copy.write_bytes(b"".join(lines[-kept:]))
             copy.rename(self._log)
             self._writer.reopen()

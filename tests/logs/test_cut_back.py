@@ -11,7 +11,7 @@ import pytest
 
 from server.feeds.contract import AfterId, Oldest
 from server.feeds.log import LogFeed
-from tests.event_stream import Parsed
+from tests.event_stream import Parsed, Parser
 from tests.feeding import data, feeding, frames, live, take, whole
 from tests.rotations import Log, copied_and_truncated, numbered
 
@@ -140,7 +140,7 @@ def test_who_was_away_while_a_log_was_cut_back_gets_what_stayed_and_is_told_what
     events = asyncio.run(main())
     assert data(events) == [*log.lines[seen:KEPT], "new", "the last one"]
     [gap] = [json.loads(event.data) for event in events if event.type == "gap"]
-    assert gap["bytes"] == KEPT * 101
+    assert gap["bytes"] == (KEPT * 101 if seen < KEPT else None)
 
 
 @pytest.mark.parametrize("is_edited", [False, True])
@@ -202,3 +202,25 @@ def test_a_line_of_which_a_part_is_there_when_a_truncation_is_noticed_is_a_new_o
             return await take(coming, 1)
 
     assert data(asyncio.run(main())) == ["23 third"]
+
+
+def test_who_was_told_of_a_cut_gets_nothing_again_that_is_still_in_memory(tmp_path: Path) -> None:
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(KEPT)))
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path) as feed:
+            coming = live(feed)
+            await anext(coming)
+            log.append(*(f"{number:0100}" for number in range(KEPT)))
+            events = await take(coming, KEPT)
+            os.truncate(log.path, 101 * (KEPT + 10))
+            while not any(event.type == "truncated" for event in events):
+                events += Parser().feed(await anext(coming))
+            again = frames(feed, [one.id for one in events if one.type == "message"][9])
+            log.append("new")
+            return await take(again, 1)
+
+    events = asyncio.run(main())
+    assert data(events) == ["new"]
+    assert [event.type for event in events].count("gap") == 1
