@@ -232,7 +232,8 @@ def test_a_page_says_when_the_token_is_another_by_now(context: BrowserContext, l
         page.screenshot(path=SCREENSHOTS / "token-changed.png")
         page.get_by_role("button", name="Enter the token").click()
         page.get_by_label("Token").fill(f"new-{TOKEN}")
-        page.keyboard.press("Enter")
+        with page.expect_navigation():  # before its scripts run, a click does nothing
+            page.keyboard.press("Enter")
         page.click("#start")
         wait_for_lines(page, [SECRET])
 
@@ -248,7 +249,8 @@ def test_a_page_from_disk_leads_to_the_page_of_the_server_that_asks_for_its_toke
         expect(page.locator("#state")).to_contain_text("Stopped: the server asks for its token")
         page.get_by_role("button", name="Enter the token").click()
         page.get_by_label("Token").fill(TOKEN)
-        page.keyboard.press("Enter")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
         page.click("#start")
         wait_for_lines(page, [SECRET])
         assert page.url == f"{server.url}/client_listen_logs.html"

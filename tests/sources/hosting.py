@@ -173,8 +173,7 @@ def hosting(*words: object, **given: Any) -> Iterator[Host]:
         if host.process.poll() is None:
             host.end()
     finally:
-        if host.process.poll() is None:
-            host.kill()
+        host.kill()  # also where it has ended: its pipes are closed
 
 
 def main() -> None:

@@ -202,6 +202,7 @@ def test_after_a_kill_it_goes_on_with_the_same_spool(tmp_path: Path) -> None:
 
 
 @pytest.mark.linux
+@pytest.mark.usefixtures("namespaces")
 @pytest.mark.parametrize("lines", [10_000, 400_000])
 def test_on_a_full_disk_it_holds_what_it_can_and_tells_what_is_lost(
     tmp_path: Path, lines: int
