@@ -133,6 +133,21 @@ def test_a_client_that_got_nothing_misses_what_was_written_after_it_came(
     assert verdict.counts["lost"] == lost
 
 
+@pytest.mark.parametrize(("rest_of", "lost"), [(3, 0), (4, 1)])
+def test_a_new_client_gets_the_rest_of_a_line_of_which_a_part_was_there_before(
+    rest_of: int, lost: int
+) -> None:
+    client = Client("client", "backlog=0", 0)
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\nid: 1-1-1\n\n")
+    opened = clock()
+    rest = b"event: continued\ndata: {}\n\nid: 2-1-1\ndata: xt|%d\n\n" % rest_of
+    client.feed(rest + b"".join(ALL[rest_of:]))
+    times = [opened + (1 if number > 2 else -1) for number in range(LINES + 1)]
+    verdict = Verdict(Record(LINES, times, pieces={b"xt|%d" % rest_of}), [client])
+    verdict.judge_all()
+    assert verdict.counts["lost"] == lost
+
+
 def test_a_refusal_is_reported() -> None:
     client = Client("client", "from=start", 0)
     client.feed(b"HTTP/1.0 503 Service Unavailable\r\n\r\n" + b"".join(ALL))

@@ -136,6 +136,8 @@ class Verdict:
     def _judge_run(self, run: Run, facts: list[Fact], opened: float) -> None:
         if self._last is None:
             first = self._first_owed(opened)
+            # of a line that was half written, and shown so, when it came, it gets the rest
+            first += any(fact.name == "continued" for fact in facts)
             facts = [Fact("gap", "a new client is told nothing", opened), *facts]
             self._judge_missing(Span(first, run.first - 1), facts, run.began, run.server)
         elif run.first > self._last:
