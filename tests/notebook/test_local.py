@@ -175,8 +175,10 @@ def test_it_ends_when_nobody_holds_it_any_more() -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path, number: int) -> None:
     script = (
-        "import time; from server.notebook.local import LocalServer; server = LocalServer();"
-        "print(server.pid, flush=True); time.sleep(600)"
+        "import signal, time; from server.notebook.local import LocalServer;"
+        # a shell has what it starts in the background ignore it
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "server = LocalServer(); print(server.pid, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", script]
     with subprocess.Popen(

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import psutil
+import pytest
 from tornado.web import Application, RequestHandler
 
 from server.web.listener import BoundedServer, listen
@@ -98,6 +99,7 @@ def test_a_server_that_stops_closes_only_connections_that_wait_for_a_request() -
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("many_descriptors")
 def test_connections_that_send_nothing_keep_nobody_out(tmp_path: Path) -> None:
     """256 descriptors, and a thousand connections that come again as soon as they are closed."""
     log = tmp_path / "app.log"
