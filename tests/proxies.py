@@ -12,6 +12,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import cycle
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,10 +28,19 @@ def find(name: str) -> str:
     return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or name
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = cycle(range(20_000 + 1000 * _WORKER, 21_000 + 1000 * _WORKER))
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that no other test gets before a program listens there.
+
+    The system gives those from 32768 on to whoever asks for any (ip(7)); each worker has its own.
+    """
+    for port in _PORTS:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("there is always one more")
 
 
 class Certificate:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from server.settings import Settings
+from tests.proxies import free_port
 from tests.running import PATIENCE, Server, following, running, wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -412,8 +413,7 @@ def test_a_refusal_that_nobody_can_read_is_told_by_the_exit_code(tmp_path: Path)
 @pytest.mark.linux
 def test_a_server_that_can_write_nothing_ends_well(tmp_path: Path) -> None:
     (tmp_path / "app.log").touch()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
 
     def is_up() -> bool:
         try:
