@@ -78,6 +78,9 @@ class History:
             ):
                 step = await self._next(generation)
                 left = await self._kept(place, step.end) or await self._moved(place, step)
+                if left is None and not await self._follower.is_current():
+                    await self._follower.progress.wait()  # it was cut back once more
+                    continue
                 why = (held and held.damage) or "no longer on disk"
                 return left or await self._gap(place, step.end, why)
             if not self._follower.follows(held):
