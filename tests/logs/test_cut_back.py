@@ -114,6 +114,29 @@ def test_who_is_behind_gets_all_that_stayed_of_a_log_that_was_cut_back_more_than
     ]
 
 
+def test_who_is_behind_gets_what_stayed_of_a_log_that_was_cut_back_once_more_a_moment_ago(
+    tmp_path: Path,
+) -> None:
+    """What is not yet noticed decides nothing: the lines that still stand there are not gone."""
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path, memory=0) as feed:
+            place = await feed.locate(Oldest())
+            os.truncate(log.path, KEPT * 101)
+            while not feed.log.follower.truncations:
+                await asyncio.sleep(0.01)
+            os.truncate(log.path, (KEPT - 10) * 101)
+            coming = (batch.frames async for batch in feed.subscribe(place))
+            events = await take(coming, KEPT - 10)
+            assert "gap" not in [event.type for event in events]
+            log.append("the last one")
+            return events + await take(coming, 1)
+
+    assert data(asyncio.run(main())) == [*log.lines[: KEPT - 10], "the last one"]
+
+
 @pytest.mark.parametrize("is_rotated", [False, True])
 @pytest.mark.parametrize("seen", [20, KEPT])
 def test_who_was_away_while_a_log_was_cut_back_gets_what_stayed_and_is_told_what_is_gone(
