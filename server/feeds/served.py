@@ -152,7 +152,7 @@ class ServedLog:
             counters.update(one.feed.counters)
         return Status(
             progress=self.progress(),
-            is_tailed=follower.is_tailed,
+            is_tailed=follower.tailing.is_running,
             end=log.end.id,
             size=log.size or 0,
             free=_free(log),
@@ -162,8 +162,8 @@ class ServedLog:
                 "gaps": counters["gaps"] + log.gaps,
                 "rotations": follower.rotations,
                 "truncations": follower.truncations,
-                "tail_restarts": follower.tail_restarts,
-                "tail_lates": follower.tail_lates,
+                "tail_restarts": follower.tailing.restarts,
+                "tail_lates": follower.tailing.lates,
             },
         )
 

@@ -152,6 +152,13 @@ class Found(NamedTuple):
 class Recovery(Enum):
     """Where the follower goes on after the log was truncated or written anew."""
 
+    LATER = auto()
+    """In the next file, once there is one: there is none now."""
+    AGAIN = auto()
+    """In the same file, of which nothing was taken: it was removed, and what it holds comes first.
+    """
+    UNREAD = auto()
+    """At the start of the same file: nothing was taken of it."""
     IN_COPY = auto()
     """In the copy, which is whole, and then in the log."""
     AT_EQUAL = auto()

@@ -6,7 +6,7 @@ What to do is decided in `decisions`; this module looks at the file and acts.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TypeVar
 
 from server.logs.archive import Archive
@@ -16,16 +16,13 @@ from server.logs.followed import Followed
 from server.logs.holes import hole_at
 from server.logs.intake import Intake
 from server.logs.lines import LineBatch
+from server.logs.next_file import LOOK, NextFile
 from server.logs.path import LogPath
 from server.logs.position import Read
 from server.logs.sweep import POLL, Sweep
 from server.logs.tailing import Tailing
 from server.logs.threads import Threads
 from server.logs.trouble import SHORT, CannotReadError
-
-LOOK = 1.0
-"""Seconds between two looks at the directory for a file that came and went before the log, while
-that is empty or not there: other files may come and go there all the time."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +35,6 @@ Publish = Callable[[LineBatch], None]
 class FileFollower:
     """Follows one file at a time, by its descriptor: it stays this one, whatever takes its name.
 
-    has_missed: whether another file came and went before anything was taken of the one that is
-        followed.
     pulse: called whenever something may have changed.
     """
 
@@ -50,7 +45,7 @@ class FileFollower:
         tailing: Tailing,
         sweep: Sweep,
         threads: Threads,
-        has_missed: Callable[[File], Awaitable[bool]],
+        next_file: NextFile,
         pulse: Callable[[], None],
     ) -> None:
         self._archive = archive
@@ -58,7 +53,7 @@ class FileFollower:
         self._tailing = tailing
         self._intake = Intake(tailing, self._check, sweep)
         self._threads = threads
-        self._has_missed = has_missed
+        self._next_file = next_file
         self._pulse = pulse
         self._last_data = time.monotonic()
         self.followed = Followed.nothing()
@@ -119,7 +114,7 @@ class FileFollower:
                 is_due = is_live and time.monotonic() - looked > LOOK
                 if not followed.taken and (data or is_due):
                     looked = time.monotonic()
-                    if await self._has_missed(file):
+                    if await self._next_file.has_missed(followed, file):
                         return False
                 is_taken = False
                 if data:

@@ -1,98 +1,11 @@
-"""Where following a log begins, and what it costs while nothing of the log is there."""
+"""What the follower shows of a file whatever becomes of it."""
 
 import asyncio
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from server.logs import follower
-from server.logs.archive import Archive
 from tests.feeding import data, feeding, take, whole
-from tests.rotations import Log, copied_and_truncated, numbered
 
 PATIENCE = 20
-
-
-def test_a_log_that_is_missing_is_not_looked_for_in_its_directory_at_each_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its own path is looked at instead: as soon as the log is there, its lines come."""
-    monkeypatch.setattr(follower, "POLL", 0.001)
-    monkeypatch.setattr(follower, "LOOK", float("inf"))
-    listed = 0
-    listdir = os.listdir
-
-    def counting(path: Path) -> list[str]:
-        nonlocal listed
-        listed += 1
-        return listdir(path)
-
-    async def main() -> None:
-        async with feeding(tmp_path / "app.log") as feed, asyncio.timeout(PATIENCE):
-            progress = feed.log.follower.progress
-            await progress.wait()  # it has looked into the directory
-            before = listed
-            for number in range(50):
-                (tmp_path / f"{number}.tmp").touch()
-                await progress.wait()
-            assert listed == before
-            (tmp_path / "app.log").write_text("first\n")
-            assert data(await take(whole(feed), 1)) == ["first"]
-            assert listed > before
-
-    monkeypatch.setattr(os, "listdir", counting)
-    asyncio.run(main())
-
-
-def test_a_file_of_a_log_that_is_missing_is_found_whatever_becomes_of_the_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(follower, "LOOK", 0.001)
-
-    async def main() -> None:
-        async with feeding(tmp_path / "app.log") as feed, asyncio.timeout(PATIENCE):
-            await feed.log.follower.progress.wait()
-            (tmp_path / "new").write_text("first\n")
-            (tmp_path / "new").rename(tmp_path / "app.log.1")
-            assert data(await take(whole(feed), 1)) == ["first"]
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize("step", ["snapshot", "youngest"])
-def test_a_log_that_is_truncated_while_it_is_opened_loses_nothing_that_was_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    """What is known of the files must be of the same time as what the log holds: the copy stands
-    between the file that came first and what was followed first.
-    """
-    log = Log(tmp_path / "app.log")
-    log.write()
-    numbered(log)
-    log.write()
-    look: Callable[[Archive], Any] = getattr(Archive, step)
-
-    def and_then_it_is_truncated(archive: Archive) -> Any:
-        found = look(archive)
-        if not log.beside(".2").exists():
-            copied_and_truncated(log)
-            log.write(5)
-        return found
-
-    async def main() -> None:
-        monkeypatch.setattr(Archive, step, and_then_it_is_truncated)
-        async with feeding(log.path) as feed, asyncio.timeout(PATIENCE):
-            first = feed.log.end.generation
-            numbered(log)
-            log.write()
-            while feed.log.end.generation is first:
-                await feed.log.follower.progress.wait()
-            assert data(await take(whole(feed), len(log.lines))) == log.lines
-
-    asyncio.run(main())
 
 
 def test_a_last_line_without_a_newline_is_shown_though_its_file_was_renamed_and_no_other_comes(

@@ -958,8 +958,8 @@ def test_a_tail_that_says_nothing_holds_no_line_back(log: Log, tmp_path: Path) -
             assert data(await take(events, 3)) == log.lines
             log.write(5)
             assert data(await take(events, 5)) == log.lines[3:]
-            assert one.log.follower.is_tailed
-            assert one.log.follower.tail_restarts == 0  # nobody has given up on it yet
+            assert one.log.follower.tailing.is_running
+            assert one.log.follower.tailing.restarts == 0  # nobody has given up on it yet
 
     asyncio.run(test())
 
