@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks.loads import Figures
 from benchmarks.report import Machine, Results, machine, table, text
-from benchmarks.rows import BENCHMARKS, Scale
+from benchmarks.rows import BENCHMARKS
+from benchmarks.scale import Scale
 from benchmarks.servers import RIACHO
 
 HERE = Path(__file__).parent

@@ -232,3 +232,13 @@ def replay(pipe: Connection, url: str, lines: int) -> None:
         seen += buffer.count(MARKER, 0, _CARRY + size)
         buffer[:_CARRY] = buffer[size : size + _CARRY]
     pipe.send(time.monotonic() - start)
+
+
+def drain(pipe: Connection, url: str) -> None:
+    """What the process of a client does that takes whatever comes. It says when it has begun."""
+    client = _Client(url)
+    client.await_first_bytes()
+    client.socket.setblocking(True)
+    pipe.send(None)
+    while client.socket.recv(_READ_SIZE):
+        pass

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import quantiles
@@ -87,12 +87,14 @@ class Figures:
 
 
 class Load:
-    """A server, the log it follows and the clients it serves."""
+    """A server, the logs it follows and the clients it serves."""
 
-    def __init__(self, server: Server, log: Path, clients: int, pipe: Connection) -> None:
+    def __init__(
+        self, server: Server, logs: Sequence[Path], clients: int, pipe: Connection
+    ) -> None:
         self.server = server
         self.clients = clients
-        self._log = log
+        self._logs = logs
         self._pipe = pipe
 
     def run(self, lines: int, append: Append) -> Figures:
@@ -100,7 +102,7 @@ class Load:
         self._pipe.send((lines, TIMEOUT))
         time.sleep(_LOOK)
         memory = most = self.server.memory()
-        files = [os.open(log, os.O_WRONLY | os.O_APPEND) for log in _files(self._log)]
+        files = [os.open(log, os.O_WRONLY | os.O_APPEND) for log in self._logs]
         busy, own = _busy(), time.process_time()
         cpu, start = self.server.cpu(), time.monotonic_ns()
         append(files, lines)
@@ -162,7 +164,7 @@ def serving(
             yield server, log
 
 
-def _files(log: Path) -> list[Path]:
+def files_of(log: Path) -> list[Path]:
     """The log, or all logs in the directory."""
     return sorted(log.iterdir()) if log.is_dir() else [log]
 
@@ -172,13 +174,20 @@ def _write_history(log: Path) -> None:
 
 
 @contextmanager
-def connected(server: Server, log: Path, clients: int) -> Iterator[Load]:
-    """The process of the load generator. Raises OSError if not all clients can connect."""
-    with worker(work, server.url, clients, len(_files(log))) as pipe:
+def connected(
+    server: Server, log: Path, clients: int, url: str = "", files: Sequence[Path] = ()
+) -> Iterator[Load]:
+    """The process of the load generator. Raises OSError if not all clients can connect.
+
+    url: what the clients ask for, if that is not the server's own.
+    files: the logs that grow, if these are not all.
+    """
+    files = files or files_of(log)
+    with worker(work, url or server.url, clients, len(files)) as pipe:
         if problem := pipe.recv():
             raise OSError(problem)
         time.sleep(SETTLE)
-        yield Load(server, log, clients, pipe)
+        yield Load(server, files, clients, pipe)
         pipe.send(None)
 
 
@@ -214,3 +223,29 @@ def at_once(files: Sequence[int], lines: int) -> None:
     """All lines with one write, to the only file."""
     [file] = files
     os.write(file, b"".join(line(number, LENGTH) for number in range(lines)))
+
+
+def steady(
+    peer: Peer,
+    clients: int,
+    rate: float,
+    seconds: float,
+    length: int = LENGTH,
+    *options: str,
+    logs: int = 1,
+) -> Figures:
+    """`rate` lines a second for `seconds`, after a second of the same to warm up.
+
+    Raises OSError if the server does not start or not all clients can connect.
+    """
+    append = slowly(rate, length)
+    with serving(peer, *options, logs=logs) as (server, log):
+        memory, cpu = server.memory(), server.cpu()
+        with connected(server, log, clients) as load:
+            connect_us = (server.cpu() - cpu) / clients * 1e6
+            client_kb = (server.memory() - memory) / clients / 1024
+            warm_up = load.run(max(2, round(rate)), append)
+            if warm_up.problem:
+                return warm_up
+            figures = load.run(round(seconds * rate), append)
+            return replace(figures, client_kb=client_kb, connect_us=connect_us)

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from statistics import linear_regression
 
 from benchmarks.loads import Figures
+from benchmarks.many_logs import CAT, NO_TAILS, SPOOL, TAILS
 from benchmarks.rows import BENCHMARKS
 from benchmarks.servers import C_FLOOR, JSON, MERGED, PEERS, RIACHO, SSE_STARLETTE, TLS_FLOOR
 
@@ -141,6 +142,7 @@ _STARLETTE_RATE = _own("burst", "deliveries_s", SSE_STARLETTE.name)
 _STARLETTE_ALONE = _own("history", "log_mb_s", f"{SSE_STARLETTE.name}: a burst")
 _TLS_ALONE = _tls(TLS_FLOOR.name)
 _JSON_US = _own("merged", "cpu_us", JSON.name)
+_CAT_RATE = _own("spool", "log_mb_s", CAT)
 _THOUSAND = f"{RIACHO.name}, 1,000 clients"
 _UNREAD = f"{RIACHO.name}, 1,000 logs and nobody"
 _MERGED = f"{RIACHO.name}, 200 logs, 10 clients of merged streams"
@@ -182,6 +184,15 @@ GOALS = (
         lambda results: 1.5 * _JSON_US(results),
     ),
     Goal("merged", "p99 of 20 logs, ms", _own("merged", "p99_ms", MERGED.name), _fixed(10)),
+    Goal("tails", "p99 with a tail for each log, ms", _own("tails", "p99_ms", TAILS), _fixed(10)),
+    Goal("tails", "p99 without, ms", _own("tails", "p99_ms", NO_TAILS), _fixed(100)),
+    Goal(
+        "spool",
+        "MB/s, at least 300 or what cat writes",
+        _own("spool", "log_mb_s", SPOOL),
+        lambda results: min(300, _CAT_RATE(results)),
+        at_least=True,
+    ),
     Goal("history", "log read back, MB/s", _own("history", "log_mb_s"), _fixed(60), at_least=True),
     Goal(
         "history",

@@ -6,14 +6,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from zlib import crc32
-
-import psutil
 
 from benchmarks.clients import connect, line, replay
 from benchmarks.loads import (
@@ -24,13 +21,13 @@ from benchmarks.loads import (
     connected,
     serving,
     slowly,
+    steady,
     worker,
 )
+from benchmarks.many_logs import merged, quiet_logs, spool, tails
+from benchmarks.scale import Results, Scale, attempt
 from benchmarks.servers import (
     C_FLOOR,
-    JSON,
-    MERGED,
-    PEERS,
     RIACHO,
     SSE_STARLETTE,
     TLS_FLOOR,
@@ -41,63 +38,6 @@ from benchmarks.stalled import measure as measure_stalled
 from server.logs.encoding import TextEncoder
 from server.logs.lines import LineSplitter
 from server.logs.position import START
-
-Results = Iterator[tuple[str, Figures]]
-"""What each server, or each kind of a load, took."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much is measured."""
-
-    quick: bool = False
-    rounds: int = 1
-    only: tuple[str, ...] = ("",)
-    """Servers whose names begin so, in lower case."""
-
-    def seconds(self, full: float) -> float:
-        return min(full, 2.0) if self.quick else full
-
-    def peers(self, peers: tuple[Peer, ...] = PEERS) -> list[Peer]:
-        return [peer for peer in peers if peer.name.lower().startswith(self.only)]
-
-    def best(self, load: Callable[[], Figures]) -> Figures:
-        """Of several rounds the one that took least CPU time of the server; or one that failed.
-
-        What else goes on, on this machine or on the host of a virtual one, only ever adds to it.
-        """
-        results = [_attempt(load) for _ in range(self.rounds)]
-        return min(results, key=lambda figures: (not figures.problem, figures.cpu_us or 0.0))
-
-
-def _attempt(load: Callable[[], Figures]) -> Figures:
-    try:
-        return load()
-    except (OSError, EOFError, psutil.Error, subprocess.CalledProcessError) as error:
-        return Figures(f"{type(error).__name__}: {error}")
-
-
-def _trickle(
-    peer: Peer,
-    clients: int,
-    rate: float,
-    seconds: float,
-    length: int = LENGTH,
-    *options: str,
-    logs: int = 1,
-) -> Figures:
-    """`rate` lines a second for `seconds`, after a second of the same to warm up."""
-    append = slowly(rate, length)
-    with serving(peer, *options, logs=logs) as (server, log):
-        memory, cpu = server.memory(), server.cpu()
-        with connected(server, log, clients) as load:
-            connect_us = (server.cpu() - cpu) / clients * 1e6
-            client_kb = (server.memory() - memory) / clients / 1024
-            warm_up = load.run(max(2, round(rate)), append)
-            if warm_up.problem:
-                return warm_up
-            figures = load.run(round(seconds * rate), append)
-            return replace(figures, client_kb=client_kb, connect_us=connect_us)
 
 
 def _burst(peer: Peer, clients: int, lines: int) -> Figures:
@@ -114,14 +54,14 @@ def _is_own(peer: Peer) -> bool:
 def trickle(scale: Scale) -> Results:
     """A steady trickle: 200 clients, 100 lines/s"""
     for peer in scale.peers():
-        load = partial(_trickle, peer, 200, 100, scale.seconds(6))
+        load = partial(steady, peer, 200, 100, scale.seconds(6))
         yield peer.name, scale.best(load)
 
 
 def crowd(scale: Scale) -> Results:
     """A crowd: 1,000 clients, 10 lines/s"""
     for peer in scale.peers():
-        load = partial(_trickle, peer, 1000, 10, scale.seconds(4))
+        load = partial(steady, peer, 1000, 10, scale.seconds(4))
         yield peer.name, scale.best(load)
 
 
@@ -136,7 +76,7 @@ def many(scale: Scale) -> Results:
     """Very many: 10,000 clients, 2 lines/s"""
     clients = 1_000 if scale.quick else 10_000
     for peer in scale.peers((RIACHO, C_FLOOR)):
-        yield peer.name, scale.best(partial(_trickle, peer, clients, 2, scale.seconds(6)))
+        yield peer.name, scale.best(partial(steady, peer, clients, 2, scale.seconds(6)))
 
 
 def fairness(scale: Scale) -> Results:
@@ -163,14 +103,6 @@ def fairness(scale: Scale) -> Results:
 
     for peer in scale.peers((WATCHED,)):
         yield peer.name, scale.best(partial(load, peer))
-
-
-def merged(scale: Scale) -> Results:
-    """Merged: 50 clients, 5,000 lines/s, of one log and of 20 logs in one stream"""
-    for peer, logs in ((RIACHO, 1), (JSON, 1), (MERGED, 20)):
-        if scale.peers((peer,)):
-            load = partial(_trickle, peer, 50, 5_000, scale.seconds(6), logs=logs)
-            yield peer.name, scale.best(load)
 
 
 def history(scale: Scale) -> Results:
@@ -231,7 +163,7 @@ def tls(scale: Scale) -> Results:
             (TLS_FLOOR, (str(certificate),)),
         ):
             if scale.peers((peer,)):
-                load = partial(_trickle, peer, 200, 100, seconds, LENGTH)
+                load = partial(steady, peer, 200, 100, seconds, LENGTH)
                 yield peer.name, scale.best(load)
                 yield f"{peer.name}, TLS", scale.best(partial(load, *options))
 
@@ -273,7 +205,7 @@ def start(scale: Scale) -> Results:
         return Figures(seconds=seconds, import_seconds=float(imported.stdout))
 
     if scale.peers((RIACHO,)):
-        results = [_attempt(load) for _ in range(2 if scale.quick else 7)]
+        results = [attempt(load) for _ in range(2 if scale.quick else 7)]
         quickest = min(results, key=lambda one: (not one.problem, one.seconds or 0.0))
         imported = min(one.import_seconds or 0.0 for one in results)
         yield RIACHO.name, replace(quickest, import_seconds=imported)
@@ -290,25 +222,13 @@ def idle(scale: Scale) -> Results:
             share = (server.cpu() - cpu) / (time.monotonic() - begin)
             return Figures(clients=clients, cpu_share=share, memory_mb=server.memory() / 2**20)
 
-    def load_of_many(logs: int, patterns: Sequence[str]) -> Figures:
-        with serving(RIACHO, logs=logs) as (server, _), ExitStack() as clients:
-            url = server.url.partition("?")[0]
-            for pattern in patterns:
-                clients.enter_context(connect(f"{url}?backlog=0&log={pattern}"))
-            time.sleep(SETTLE * 6)
-            cpu, begin = server.cpu(), time.monotonic()
-            time.sleep(scale.seconds(20))
-            share = (server.cpu() - cpu) / (time.monotonic() - begin)
-            memory = server.memory() / 2**20
-            return Figures(clients=len(patterns), cpu_share=share, memory_mb=memory)
-
     if scale.peers((RIACHO,)):
         yield f"{RIACHO.name}, 1 client", scale.best(partial(load, 1))
         yield f"{RIACHO.name}, 1,000 clients", scale.best(partial(load, 1_000))
-        nobody = partial(load_of_many, 1_000, ())
+        nobody = partial(quiet_logs, scale, 1_000, ())
         yield f"{RIACHO.name}, 1,000 logs and nobody", scale.best(nobody)
         patterns = ("0[0-4]*", "0[5-9]*", "1[0-4]*", "1[5-9]*") * 2 + ("00*", "01*")
-        merged = partial(load_of_many, 200, patterns)
+        merged = partial(quiet_logs, scale, 200, patterns)
         yield f"{RIACHO.name}, 200 logs, 10 clients of merged streams", scale.best(merged)
 
 
@@ -365,7 +285,7 @@ def clients(scale: Scale) -> Results:
             if number > 1_000 and not _is_own(peer):
                 continue
             rate = min(100, max(2, 10_000 // number))
-            load = partial(_trickle, peer, number, rate, scale.seconds(3))
+            load = partial(steady, peer, number, rate, scale.seconds(3))
             yield f"{peer.name}: {number:,}", scale.best(load)
 
 
@@ -383,10 +303,10 @@ def costs(scale: Scale) -> Results:
     seconds = scale.seconds(3)
     if scale.peers((RIACHO,)):
         for number in (1, 50, 100, 200, 300):
-            load = partial(_trickle, RIACHO, number, 100, seconds)
+            load = partial(steady, RIACHO, number, 100, seconds)
             yield f"{number} client{'s' * (number > 1)}", scale.best(load)
         for length in (1_000, 4_000, 16_000):
-            load = partial(_trickle, RIACHO, 100, 100, seconds, length)
+            load = partial(steady, RIACHO, 100, 100, seconds, length)
             yield f"100 clients, {length:,} bytes a line", scale.best(load)
 
 
@@ -399,6 +319,8 @@ BENCHMARKS: dict[str, Callable[[Scale], Results]] = {
         many,
         fairness,
         merged,
+        tails,
+        spool,
         history,
         stalled,
         tls,

@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -60,6 +62,7 @@ RIACHO = Peer(
 )
 WATCHED = Peer(RIACHO.name, _module("benchmarks.peers.watched"), path=RIACHO.path)
 JSON = replace(RIACHO, name="Riacho, one log as JSON", path=f"{RIACHO.path}&format=json")
+ONE_OF_MANY = replace(RIACHO, path=f"{RIACHO.path}&log=000*")
 MERGED = replace(RIACHO, name="Riacho, 20 logs merged", path=f"{RIACHO.path}&log=*")
 C_FLOOR = Peer("floor: C, epoll and send", (str(FLOOR),), prepare=_compile_floor)
 TLS_FLOOR = Peer("floor: bare blocking sockets", _module("benchmarks.peers.blaster"))
@@ -85,16 +88,23 @@ PEERS = (
 class Server:
     """A running server, and the processes it has started."""
 
-    def __init__(self, process: psutil.Process, url: str) -> None:
+    def __init__(self, process: psutil.Process, url: str, stdin: IO[bytes] | None = None) -> None:
         self.url = url
+        self.stdin = stdin
+        """Its standard input, where that is a pipe."""
         self._process = process
+
+    @property
+    def children(self) -> int:
+        """How many processes it has started that run now: each follows a log."""
+        return len(self._family()) - 1
 
     def _family(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
 
     def cpu(self) -> float:
         """CPU time so far, user and system, in seconds."""
-        return sum(_cpu_time(process.pid) for process in self._family())
+        return sum(cpu_time(process.pid) for process in self._family())
 
     def memory(self) -> int:
         """Resident memory in bytes."""
@@ -116,27 +126,28 @@ class Server:
         psutil.wait_procs(family)
 
 
-def _cpu_time(pid: int) -> float:
+def cpu_time(pid: int) -> float:
     """CPU time of a process so far, to the nanosecond: see clock_getcpuclockid(3)."""
     return time.clock_gettime(~pid << 3 | 2)
 
 
 @contextmanager
-def running(peer: Peer, log: Path, *options: str) -> Iterator[Server]:
+def running(peer: Peer, log: Path, *options: str, stdin: int | None = None) -> Iterator[Server]:
     """`peer`, started and serving `log`. Raises OSError if it does not start."""
     command = [*peer.command, str(log), *peer.options, *options]
-    errors = log.with_suffix(".stderr")
     with (
-        errors.open("w") as stderr,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         assert process.stdout is not None
         address = None
         while not address and (text := process.stdout.readline()):
-            address = re.match(r" +(https?://[\d.:]+)/", text)
+            address = re.match(rb" +(https?://[\d.:]+)/", text)
         if not address:
-            raise OSError(f"{peer.name} did not start:\n{errors.read_text()}")
-        server = Server(psutil.Process(process.pid), address[1] + peer.path)
+            errors.seek(0)
+            raise OSError(f"{peer.name} did not start:\n{errors.read().decode()}")
+        url = address[1].decode() + peer.path
+        server = Server(psutil.Process(process.pid), url, process.stdin)
         try:
             yield server
         finally:
