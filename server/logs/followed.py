@@ -6,6 +6,7 @@ from server.logs.files import File, State
 from server.logs.generation import Trace
 from server.logs.lines import LineBatch, LineSplitter
 from server.logs.position import CONTEXT, START, Position, Read
+from server.logs.trimming import Context, context_of
 
 
 class Followed:
@@ -62,6 +63,16 @@ class Followed:
     def last_bytes(self) -> bytes:
         """The last bytes that were taken."""
         return self._splitter.last_bytes
+
+    def context(self) -> Context:
+        """What stands before the last position, to be looked for in another file.
+
+        Before a hole it is read from the file, so this belongs in a thread.
+        """
+        last = self.last_bytes
+        if self.file and not last.strip(b"\0"):
+            return context_of(self.file, self.position)
+        return Context(last)
 
     @property
     def trace(self) -> Trace | None:

@@ -10,8 +10,9 @@ from server.logs.holes import hole_at
 from server.logs.lines import LineBatch, LineSplitter, first_lines
 from server.logs.places import Places
 from server.logs.position import CONTEXT, START, Position, Read
-from server.logs.succession import Succession, context_of
+from server.logs.succession import Succession
 from server.logs.threads import Threads
+from server.logs.trimming import NOTHING, context_of
 from server.logs.trouble import CannotReadError
 
 PIECE = 128 * 1024
@@ -212,7 +213,7 @@ class History:
     def _following(
         self, file: File | None, end: Position, generation: Generation
     ) -> FoundFile | None:
-        context = context_of(file, end) if file else b""
+        context = context_of(file, end) if file else NOTHING
         return self._succession.following(file, end, generation.trace, context)
 
     async def _place_after(self, generation: Generation, found: FoundFile | None) -> Place | None:

@@ -108,9 +108,11 @@ class NextFile:
         return recovery, found._replace(start=end) if recovery is Recovery.AT_EQUAL else found
 
     async def _following(self, followed: Followed, file: File | None) -> FoundFile | None:
-        following = self._succession.following
-        end, context = followed.position, followed.last_bytes
-        return await self._call(following, file, end, followed.trace, context, followed.checkpoints)
+        return await self._call(self._look, followed, file)
+
+    def _look(self, followed: Followed, file: File | None) -> FoundFile | None:
+        end, context = followed.position, followed.context()
+        return self._succession.following(file, end, followed.trace, context, followed.checkpoints)
 
     async def _call(self, function: Callable[..., _Result], *args: object) -> _Result:
         return await self._threads.patiently(self._threads.follower.run, function, *args)

@@ -7,9 +7,9 @@ from server.logs.candidates import Fate, Predecessor, candidates, may_hold_all
 from server.logs.checkpoints import Checkpoints
 from server.logs.files import File
 from server.logs.generation import Trace
-from server.logs.position import CONTEXT, HEAD, START, Position
+from server.logs.position import HEAD, START, Position
 from server.logs.snapshot import Entry, Snapshot
-from server.logs.trimming import LEAST_CONTEXT, LEAST_IN_OTHERS, find_context
+from server.logs.trimming import LEAST_CONTEXT, LEAST_IN_OTHERS, NOTHING, Context, find_context
 from server.logs.trouble import CannotReadError
 
 
@@ -24,14 +24,14 @@ class Succession:
         file: File | None,
         end: Position,
         trace: Trace | None,
-        context: bytes = b"",
+        context: Context = NOTHING,
         checkpoints: Checkpoints | None = None,
     ) -> FoundFile | None:
         """The file that follows the generation that ends at `end`, None if there is none yet.
 
         file: what holds that generation, if it is at hand.
         trace: where its file stood, if it was seen before.
-        context: the last bytes of it, to be looked for in a file whose front was cut off.
+        context: what stands at the end of it, to be looked for in a file whose front was cut off.
         checkpoints: what is remembered of it, if it was followed; they tell its copies for sure.
         """
         before = self._observe(file, end, trace, checkpoints)
@@ -135,7 +135,7 @@ def is_copy(
 
 
 def _kept(
-    file: File, entry: Entry, before: File | None, context: bytes, last: Position
+    file: File, entry: Entry, before: File | None, context: Context, last: Position
 ) -> Position | None:
     """How far a file that was written anew holds what the one `before` did; None if it does not.
 
@@ -149,15 +149,3 @@ def _kept(
     least = LEAST_CONTEXT if entry.is_log else LEAST_IN_OTHERS
     kept = find_context(context, last.offset, file.read, file.size, least)
     return file.position(kept) if kept else None
-
-
-def context_of(file: File, end: Position) -> bytes:
-    """The last bytes of a generation that ends at `end`, CONTEXT of them or all there are.
-
-    None of them where they cannot be read.
-    """
-    start = max(0, end.offset - CONTEXT)
-    try:
-        return file.read(start, end.offset - start)
-    except CannotReadError:
-        return b""

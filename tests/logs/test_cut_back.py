@@ -205,6 +205,30 @@ def test_who_is_behind_when_the_front_of_a_log_is_cut_off_gets_what_stayed(
     assert [event.type for event in events].count("gap") == (seen < KEPT)
 
 
+@pytest.mark.parametrize("hole", [100, 5_000, 1_000_000, 3_000_000])
+def test_a_log_whose_front_is_cut_off_goes_on_after_a_hole_at_its_end(
+    tmp_path: Path, hole: int
+) -> None:
+    """NUL bytes alone do not tell where a log goes on; what stands before them does."""
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path) as feed:
+            coming = live(feed)
+            await anext(coming)
+            size = log.path.stat().st_size + hole
+            os.truncate(log.path, size)
+            while feed.log.follower.taken < size:
+                await feed.log.follower.progress.wait()
+            log.beside("~").write_bytes(log.path.read_bytes()[KEPT * 101 :])
+            log.beside("~").rename(log.path)
+            log.append("the last one")
+            return await take(coming, 1)
+
+    assert data(asyncio.run(main())) == ["the last one"]
+
+
 @pytest.mark.parametrize("kept", ["", "21 first\n"])
 def test_a_line_of_which_a_part_is_there_when_a_truncation_is_noticed_is_a_new_one(
     tmp_path: Path, kept: str
