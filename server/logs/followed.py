@@ -37,16 +37,16 @@ class Followed:
     @classmethod
     def from_position(
         cls, file: File, position: Position, trace: Trace, max_line: int
-    ) -> "Followed":
-        """Go on at `position` of `file`. It reads the file, and so belongs in a thread.
+    ) -> "Followed | None":
+        """Go on at `position` of `file`; None where the file does not hold that any more.
 
-        Where the file does not hold `position` any more, nothing that it holds now was taken.
+        It reads the file, and so belongs in a thread.
         """
         offset = position.offset
         before = file.read(max(0, offset - CONTEXT), min(offset, CONTEXT))
         checkpoints = Checkpoints.of(file, offset)
         if not file.holds(position):
-            before, checkpoints = b"", Checkpoints(b"")
+            return None
         return cls(file, trace, LineSplitter(position, before, max_line), checkpoints)
 
     @property

@@ -118,29 +118,32 @@ class Follower:
 
     async def open(self) -> None:
         """Find the log and its live end. What comes after it is what `run` publishes."""
-        found = await self._next_file.first()
-        if found is None:
-            trace = await self._call(self._archive.trace_of_none)
-            self._file_follower.begin(Followed.nothing(trace))
-            self._path.is_readable()
-            return
-        await self._begin(found)
+        while found := await self._next_file.first():
+            if await self._begin(found):
+                return
+        trace = await self._call(self._archive.trace_of_none)
+        self._file_follower.begin(Followed.nothing(trace))
+        self._path.is_readable()
 
-    async def _begin(self, found: FoundFile) -> None:
-        """Go on where a file was found to begin."""
-        followed = await self._call(
+    async def _begin(self, found: FoundFile) -> bool:
+        """Go on where a file was found to begin; False if it does not hold that any more."""
+        followed = await self._read(found)
+        if followed:
+            self._file_follower.begin(followed)
+        return followed is not None
+
+    async def _read(self, found: FoundFile) -> Followed | None:
+        return await self._call(
             Followed.from_position, found.file, found.start, found.trace, self._max_line
         )
-        self._file_follower.begin(followed)
 
     async def run(self, publish: Publish) -> None:
         """Read the log as it grows, for ever, and publish what is new as soon as it is certain."""
         self._sweep.followers += 1
         try:
             while True:
-                if self.file is None:
+                while self.file is None:
                     await self._begin(await self._next_file.after(self._followed, None))
-                assert self.file is not None
                 if await self._file_follower.follow(partial(self._publish, publish)):
                     await self._go_on(self.file, publish)
                 else:
@@ -174,7 +177,14 @@ class Follower:
     async def _change_to(
         self, found: FoundFile, file: File | None, publish: Publish, *, is_cut_back: bool = False
     ) -> None:
-        """Finish this generation and begin the one that was found."""
+        """Finish this generation and begin the one that was found.
+
+        Where its file does not hold the place any more, it was truncated or replaced meanwhile:
+        then nothing is changed, and what follows is looked for again.
+        """
+        followed = await self._read(found)
+        if followed is None:
+            return
         finished, end = self.end
         is_truncated = self.follows(found.file)
         self.truncations += is_truncated
@@ -184,8 +194,8 @@ class Follower:
             finished.damage = self.file.damage
             self._finished(finished, self.file, file is not None)
         following = finished.cut_back() if is_cut_back else Generation(finished.number + 1)
-        await self._begin(found)
         self._generation = following
+        self._file_follower.begin(followed)
         name = "truncated" if is_truncated else "rotated"
         change = transition(finished, self.end, name, found.why)
         self.gaps += change.is_gap

@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.feeds.contract import AfterId, Oldest
 from server.feeds.log import LogFeed
+from server.logs.files import File
+from server.logs.followed import Followed
 from tests.event_stream import Parsed, Parser
 from tests.feeding import data, feeding, frames, live, take, whole
 from tests.rotations import Log, copied_and_truncated, numbered
@@ -135,6 +138,34 @@ def test_who_is_behind_gets_what_stayed_of_a_log_that_was_cut_back_once_more_a_m
             return events + await take(coming, 1)
 
     assert data(asyncio.run(main())) == [*log.lines[: KEPT - 10], "the last one"]
+
+
+def test_a_log_that_is_cut_back_again_while_that_is_being_noticed_sends_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
+    read = Followed.from_position
+    lengths = [KEPT - 10]
+
+    def and_it_is_cut_back_first(file: File, *arguments: Any) -> Followed | None:
+        if lengths:
+            os.truncate(log.path, lengths.pop() * 101)
+        return read(file, *arguments)
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path) as feed:
+            coming = live(feed)
+            await anext(coming)
+            monkeypatch.setattr(Followed, "from_position", and_it_is_cut_back_first)
+            os.truncate(log.path, KEPT * 101)
+            while not feed.log.follower.truncations:
+                await asyncio.sleep(0.01)
+            log.append("the last one")
+            return await take(coming, 1)
+
+    assert data(asyncio.run(main())) == ["the last one"]
+    assert not lengths
 
 
 @pytest.mark.parametrize("is_rotated", [False, True])
