@@ -4,213 +4,61 @@ Four logs, each with the chaos of the loss audit, are served by two servers. Cli
 one stream, come back to either server, and change their set of logs at times. Guests are logs that
 appear, grow and go. Each client must have got every line of each of its logs once and in order,
 but for those that were destroyed, and of these it must have been told.
+
+With `--sources`, one server has two such logs and two programs, which end, or are killed, and are
+started again. It is killed, too, and its spools stay.
 """
 
 import argparse
-import json
 import random
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from server.feeds.composite import unpack
 from tests.audit.chaos import Chaos
-from tests.audit.clients import Audience, Client, Fact, Received
-from tests.audit.disk import Destroyed, Disk, Span
+from tests.audit.clients import SETTLING, Client
+from tests.audit.disk import Disk
+from tests.audit.merged_clients import Guest, MergedAudience, MergedClient
 from tests.audit.report import report
-from tests.audit.verdict import Record, Serving, Verdict
-from tests.audit.writer import Writer, as_sent, clock
-from tests.running import Server
-
-NAMES = ("a", "b", "c", "d")
-
-SERVERS = 2
-
-SETS = ("log=*", "log=*", "log=a&log=b&log=c&log=d", "log=[ab]", "log=b&log=c&log=d")
-"""What clients ask for."""
+from tests.audit.sources import Source
+from tests.audit.verdict import Action, Record, Serving, Verdict
+from tests.audit.writer import Writer, clock
+from tests.running import Server, wait_until
 
 
-class Guest:
-    """A log that appears, grows and goes."""
+class Plan(NamedTuple):
+    """What is audited."""
 
-    def __init__(self, directory: Path, number: int) -> None:
-        self.name = f"guest{number}x.log"
-        self.path = directory / self.name
-        self.born = clock()
-        self.gone = float("inf")
-        self.times = [self.born]
-        self.grow(5)
-
-    @property
-    def last(self) -> int:
-        return len(self.times) - 1
-
-    def grow(self, count: int) -> None:
-        with self.path.open("a") as file:
-            for _ in range(count):
-                self.times.append(clock())
-                file.write(f"{self.last}|a line of a guest|{self.last}\n")
-
-    def leave(self) -> None:
-        self.gone = clock()
-        self.path.unlink()
-
-    def record(self) -> Record:
-        all_lines = Destroyed(Span(1, self.last), self.gone, "its end", seen=True)
-        destroyed = [] if self.path.exists() else [all_lines]
-        return Record(self.last, self.times, destroyed, servers=[Serving() for _ in range(SERVERS)])
+    names: Sequence[str] = ("a", "b", "c", "d")
+    """Logs with a file."""
+    sources: Sequence[str] = ()
+    """Programs."""
+    servers: int = 2
+    sets: Sequence[str] = (
+        "log=*",
+        "log=*",
+        "log=a&log=b&log=c&log=d",
+        "log=[ab]",
+        "log=b&log=c&log=d",
+    )
+    """What clients ask for."""
 
 
-class MergedClient(Client):
-    """A client of a merged stream, with what has come of each log."""
-
-    def __init__(self, name: str, query: str, window: int, crowd: "MergedAudience") -> None:
-        super().__init__(name, query, window)
-        self._crowd = crowd
-        self._start = query
-        self._came = float("inf")
-        """When it had its first id; before all guests, if it has asked for these since."""
-        self._logs = ""
-        self.views: dict[str, Received] = {}
-        """By the names of logs. It has left those that are not among its logs now."""
-
-    @property
-    def reads_guests(self) -> bool:
-        return "*" in self._logs
-
-    def connect(self, port: int) -> None:
-        if not self._logs or (self.id and self._crowd.chance.random() < 0.1):
-            self._change(self._crowd.chance.choice(SETS))
-        if not self.id:
-            self._came = float("inf")
-        self._aim()
-        self.query = f"{self._start}&{self._logs}"
-        self.server = self._crowd.chance.randrange(len(self._crowd.ports))
-        for view in self.views.values():
-            view.server = self.server
-        super().connect(self._crowd.ports[self.server])
-        for name in self.own:
-            self._crowd.asked[name][self.server].append(clock())
-
-    def _change(self, logs: str) -> None:
-        """Ask for these logs from now on."""
-        did_read_guests, self._logs = self.reads_guests, logs
-        if self.id and self.reads_guests and not did_read_guests:
-            self._came = -float("inf")
-
-    @property
-    def own(self) -> set[str]:
-        """The logs that it asks for, but for guests."""
-        return {name for name in NAMES if "*" in self._logs or name in self._logs[4:]}
-
-    def _aim(self) -> None:
-        """Go on with the logs that it asks for: one of which its id says nothing comes anew, and
-        from its first line if the id says anything at all.
-        """
-        known = unpack(self.id.decode(), self.views) or {}
-        for name, view in list(self.views.items()):
-            is_wanted = self.reads_guests if name in self._crowd.guests else name in self.own
-            if is_wanted and view.has_left and name not in known:
-                del self.views[name]
-            else:
-                view.has_left = not is_wanted
-        for name in self.own - self.views.keys():
-            self.view(name, "from=start" if self.id else self._start)
-
-    def view(self, log: str, query: str = "") -> Received:
-        """What has come of a log so far."""
-        if log not in self.views:
-            if not query:  # a guest
-                is_older = self._crowd.guests[log].born > self._came
-                query = "from=start" if is_older else self._start
-            view = self.views[log] = Received(f"{self.name} of {log} ({query})", query)
-            view.server = self.server
-            if log in self._crowd.guests and "from=start" not in query:
-                view.history.append(Fact("id", "", self._came))
-            self._crowd.received.setdefault(log, []).append(view)
-        return self.views[log]
-
-    @property
-    def is_to_be_told(self) -> bool:
-        """Whether its id still names a guest that has gone, and of which it has not got all."""
-        guests = self._crowd.guests
-        gone = {name for name in self._read.keys() & guests.keys() if guests[name].gone < clock()}
-        behind = {name for name in gone if self.views[name].last < guests[name].last}
-        return bool(unpack(self.id.decode(), behind))
-
-    @property
-    def _read(self) -> dict[str, Received]:
-        return {name: view for name, view in self.views.items() if not view.has_left}
-
-    def feed(self, data: bytes) -> None:
-        super().feed(data)
-        if self.id:
-            self._came = min(self._came, clock())
-
-    def take(self, line: bytes, id: bytes, now: float) -> None:
-        told = json.loads(line)
-        self.delivered += 1
-        text = as_sent(told["line"].encode())
-        self.view(told["log"]).take(text, id, now)
-
-    def note(self, name: str, text: str = "") -> None:
-        known = unpack(self.id.decode(), self.views) or {}
-        for log, view in self._read.items():
-            is_coming = name == "connect"
-            view.note(name, f"server {self.server}, {known.get(log)}" if is_coming else text)
-
-    def take_fact(self, name: str, text: str) -> None:
-        details = json.loads(text.partition("\ndata: ")[2])
-        if "log" in details:
-            self.view(details["log"]).take_fact(name, text)
-            return
-        why = str(details.get("why", "")) if name == "gap" else ""
-        named = set(re.findall(r"(?:^|; )([^ ;:]+): ", why))
-        for log, view in self._read.items():
-            is_gone = log not in NAMES and self._crowd.guests[log].gone < clock()
-            is_told = log in named or not why or (is_gone and "not served" in why)
-            if is_told or "not in these logs" in why:
-                view.take_fact(name, text)
-
-
-class MergedAudience(Audience):
-    """Clients that come to any of several servers."""
-
-    def __init__(self, ports: Sequence[int], count: int, chance: random.Random) -> None:
-        self.ports = ports
-        self.chance = chance
-        self.guests: dict[str, Guest] = {}
-        self.received: dict[str, list[Received]] = {}
-        """All that has come of each log, to anybody."""
-        self.asked = {name: [list[float]() for _ in ports] for name in NAMES}
-        """When each of the servers was asked for each log."""
-        super().__init__(ports[0], count, chance)
-
-    def _newcomer(self, seat: int) -> Client:
-        query = self.chance.choice(["from=start", "backlog=0", "backlog=10"])
-        window = 0 if seat % 2 else 16 * 1024
-        client = MergedClient(f"client {len(self.everyone)}", query, window, self)
-        self.everyone.append(client)
-        return client
-
-    def replace(self) -> None:
-        before = list(self.seats)
-        super().replace()
-        for client in before:
-            if client.has_left and isinstance(client, MergedClient):
-                for view in client.views.values():
-                    view.has_left = True
+SOURCES = Plan(("a", "b"), ("x", "y"), 1, ("log=*", "log=*", "log=[xy]", "log=a&log=y", "log=b&log=x"))
+"""A spool belongs to one server."""
 
 
 class Audit:
     """Logs, servers, clients, and what befalls them."""
 
-    def __init__(self, directory: Path, seed: int, clients: int) -> None:
+    def __init__(self, directory: Path, seed: int, clients: int, plan: Plan) -> None:
+        self._plan = plan
         self._chance = chance = random.Random(seed)
         self._writers, self._disks = dict[str, Writer](), dict[str, Disk]()
-        for number, name in enumerate(NAMES):
+        for number, name in enumerate(plan.names):
             log = directory / name / "logs" / "app.log"
             log.parent.mkdir(parents=True)
             self._writers[name] = Writer(log, seed + number, has_times=bool((seed + number) % 2))
@@ -218,18 +66,23 @@ class Audit:
         self._visited = directory / "guests"
         self._visited.mkdir()
         logs = [f"{name}={disk.log}" for name, disk in self._disks.items()]
-        given = [*logs, f"{self._visited}/*.log", "--memory", 1024 * 1024]
+        self._sources = {name: Source(directory, name) for name in plan.sources}
+        commands = [word for source in self._sources.values() for word in source.options]
+        state = ["--state-dir", directory / "state"] if commands else []
+        given = [*logs, f"{self._visited}/*.log", *commands, *state, "--memory", 1024 * 1024]
         self.servers = []
-        for number in range(SERVERS):
+        for number in range(plan.servers):
             (where := directory / f"server{number}").mkdir()
             self.servers.append(Server(where, *given))
         ports = [server.port for server in self.servers]
-        self.audience = MergedAudience(ports, clients, random.Random(seed))
+        names = (*plan.names, *plan.sources)
+        self.audience = MergedAudience(ports, clients, random.Random(seed), names, plan.sets)
         self._chaos = {
             name: Chaos(chance, writer, self._disks[name], self.servers[0], self.audience)
             for name, writer in self._writers.items()
         }
         self._serving = [Serving() for _ in self.servers]
+        self._kills: list[Action] = []
         self._count = 0
 
     @property
@@ -242,16 +95,22 @@ class Audit:
         self.audience.start()
         deadline = clock() + 60 * minutes
         while clock() < deadline and not self.audience.error and self.is_well:
-            chaos = self._chaos[self._chance.choice(NAMES)]
-            number = self._chance.randrange(SERVERS)
+            chaos = self._chaos[self._chance.choice(self._plan.names)]
+            number = self._chance.randrange(self._plan.servers)
             chaos.server, chaos.serving = self.servers[number], self._serving[number]
             chaos.act()
             self._tend_guests()
+            self._tend_sources()
             chaos.wait(0, 0.7)
         for name, writer in self._writers.items():
             writer.stop()
             self._disks[name].look(clock(), "the end")
-        self.audience.settle(self._has_all)
+        for source in self._sources.values():
+            source.ask_to_stop()
+        for source in self._sources.values():
+            wait_until(source.has_stopped, f"the last line of {source.name}", SETTLING)
+        last = {name: record.last for name, record in self._records().items()}
+        self.audience.settle(partial(self._has_all, last))
 
     @property
     def is_well(self) -> bool:
@@ -269,9 +128,14 @@ class Audit:
             self.audience.guests[guest.name] = guest
             self._count += 1
 
-    def _has_all(self, client: Client) -> bool:
+    def _tend_sources(self) -> None:
+        for name, source in self._sources.items():
+            if self._chance.random() < 0.02:
+                self._kills.append(Action(clock(), f"kill {name}"))
+                source.kill(self._chance.choice(self.servers))
+
+    def _has_all(self, last: dict[str, int], client: Client) -> bool:
         assert isinstance(client, MergedClient)
-        last = {name: writer.last for name, writer in self._writers.items()}
         own = all(client.views[name].last == last[name] for name in client.own)
         guests = self._living if client.reads_guests else []
         views = [(client.view(guest.name), guest) for guest in guests]
@@ -283,26 +147,36 @@ class Audit:
 
     def verdicts(self) -> dict[str, Verdict]:
         """What came of each log, all guests together as one."""
-        verdicts: dict[str, Verdict] = {}
+        guests = {guest.name: guest.record() for guest in self.audience.guests.values()}
+        return {
+            name: Verdict(record, self.audience.received.get(name, []))
+            for name, record in (self._records() | guests).items()
+        }
+
+    def _records(self) -> dict[str, Record]:
+        """What became of each log but the guests."""
+        actions = [one for chaos in self._chaos.values() for one in chaos.actions] + self._kills
+        records: dict[str, Record] = {}
         for name, writer in self._writers.items():
             disk = self._disks[name]
-            record = Record(
+            records[name] = Record(
                 last=writer.last,
                 times=writer.times,
                 destroyed=disk.destroyed,
                 pieces=disk.pieces | writer.pieces,
-                servers=[self._followed(name, number) for number in range(SERVERS)],
-                actions=[one for chaos in self._chaos.values() for one in chaos.actions],
+                servers=self._followed(name),
+                actions=actions,
                 looks=disk.looks,
             )
-            verdicts[name] = Verdict(record, self.audience.received.get(name, []))
-        for guest in self.audience.guests.values():
-            received = self.audience.received.get(guest.name, [])
-            verdicts[guest.name] = Verdict(guest.record(), received)
-        return verdicts
+        for name, source in self._sources.items():
+            records[name] = source.record(self._followed(name), actions)
+        return records
 
-    def _followed(self, name: str, number: int) -> Serving:
-        """When a server could see what befell a log: nobody asks for it at once after a start."""
+    def _followed(self, name: str) -> list[Serving]:
+        """When each server could see what befell a log: not before somebody has asked for it."""
+        return [self._followed_by(number, name) for number in range(self._plan.servers)]
+
+    def _followed_by(self, number: int, name: str) -> Serving:
         starts, pauses = self._serving[number].starts, self._serving[number].pauses
         asked = self.audience.asked[name][number]
         ends = [*starts[1:], float("inf")]
@@ -321,9 +195,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--sources", action="store_true", help="with programs as sources")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        audit = Audit(Path(directory), given.seed, given.clients)
+        plan = SOURCES if given.sources else Plan()
+        audit = Audit(Path(directory), given.seed, given.clients, plan)
         try:
             audit.run(given.minutes)
             is_well = audit.is_well and not audit.audience.error
@@ -334,7 +210,7 @@ def main() -> None:
         for name, verdict in audit.verdicts().items():
             verdict.judge_all()
             is_well &= not verdict.problems
-            if name in NAMES or verdict.problems:
+            if name in audit.audience.names or verdict.problems:
                 print(f"--- {name}")
                 report(verdict)
         print("guests:", len(audit.audience.guests))
