@@ -47,7 +47,9 @@ class Plan(NamedTuple):
     """What clients ask for."""
 
 
-SOURCES = Plan(("a", "b"), ("x", "y"), 1, ("log=*", "log=*", "log=[xy]", "log=a&log=y", "log=b&log=x"))
+SOURCES = Plan(
+    ("a", "b"), ("x", "y"), 1, ("log=*", "log=*", "log=[xy]", "log=a&log=y", "log=b&log=x")
+)
 """A spool belongs to one server."""
 
 
