@@ -84,10 +84,14 @@ class Sightings:
     def watch(self, identity: Identity, text: bytes) -> None:
         """Note that a file which begins with `text` was followed, after those noted before it.
 
-        It was the log at the last look: what is seen for the first time after that is younger.
+        It was the log at the last look: what is seen for the first time after that is younger. If
+        it was seen earlier, a copy of it is as old as that.
         """
+        before, since = self._seen.get(identity), self.latest + 1
+        if before and before.sight.text and text.startswith(before.sight.text):
+            since = min(since, before.since)
         self._watched.pop(identity, None)
-        self._watched[identity] = _Watched(text, self.latest + 1)
+        self._watched[identity] = _Watched(text, since)
         forget_oldest(self._watched)
 
     def look(self, sights: Sequence[Sight]) -> tuple[dict[Identity, int], dict[Identity, int]]:

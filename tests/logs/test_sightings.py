@@ -139,6 +139,20 @@ def test_what_was_watched_is_known_by_its_copy_once_it_was_truncated(
     assert (since[1, 2] < since[1, 1]) is is_known
 
 
+@pytest.mark.parametrize(("seen", "is_same"), [(LINE, True), (OTHER, False)])
+def test_a_copy_of_what_was_watched_was_there_since_that_was_the_log(
+    seen: bytes, is_same: bool
+) -> None:
+    """However many looks came between the one that has shown it and its being watched."""
+    sightings = Sightings()
+    _, first = sightings.look([plain(1, seen, is_log=True)])
+    for _ in range(3):
+        sightings.look([plain(1, seen, is_log=True)])
+    sightings.watch((1, 1), LINE + b"more\n")
+    _, since = sightings.look([plain(1, b"new\n", is_log=True), plain(2, LINE + b"more\n")])
+    assert (since[1, 2] == first[1, 1]) is is_same
+
+
 @pytest.mark.parametrize(
     ("now", "is_known"),
     [
