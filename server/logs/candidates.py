@@ -116,14 +116,18 @@ def _are_all(entries: list[Entry], before: Predecessor) -> bool:
     They are if the first of them was seen to follow it, or if the generation's file was the log
     until it was removed or replaced, or still is the log, truncated, and nothing was copied from
     it since. A file that was renamed or copied first may have had others after it that were
-    removed, too. So may one that is gone, unless nothing was taken of it.
+    removed, too. So may one that is gone, unless nothing was taken of it. They are not if one was
+    seen to follow it that is in none of the files any more.
     """
     trace, fate = before.trace, before.fate
-    if before.is_there:
-        return True
     if trace:
         if entries and trace.is_followed_by(entries[0]):
             return True
+        if trace.has_lost_the_next(before.snapshot):
+            return False
+    if before.is_there:
+        return True
+    if trace:
         is_known_by_trace = fate is Fate.UNKNOWN or before.is_empty
         if is_known_by_trace and _is_truncated_log(trace, entries):
             return True

@@ -82,6 +82,17 @@ class Trace(NamedTuple):
         known = following[0]
         return known.is_packed == entry.is_packed and entry.facts.head.startswith(known.facts.head)
 
+    def has_lost_the_next(self, snapshot: Snapshot) -> bool:
+        """Whether no file begins as the one did that was seen to come after the generation.
+
+        It was truncated or removed, with lines that may not have been read.
+        """
+        following = (entry for entry in self.snapshot.entries[self.place + 1 :] if entry.facts.text)
+        known = next(following, None)
+        return known is not None and not any(
+            entry.facts.goes_on(known.facts) for entry in snapshot.entries
+        )
+
 
 class Generation:
     """What one file of the log holds; `end` and what follows are known once it is finished."""

@@ -201,11 +201,11 @@ class History:
                 followed = self._follower.end.generation
                 file = self._generations.file_of(generation)
                 found = await self._threads.searchers.run(self._following, file, end, generation)
-                following = await self._place_after(generation, found)
+                following, why = await self._place_after(generation, found)
                 if self._follower.end.generation is not followed:
                     continue  # the file that was found may hold another generation by now
                 if generation.next is None and following:
-                    transition(generation, following, "rotated", found.why if found else "")
+                    transition(generation, following, "rotated", why)
             if generation.next is None:
                 await self._follower.progress.wait()  # until it is up to date
         return generation.next
@@ -216,24 +216,28 @@ class History:
         context = context_of(file, end) if file else NOTHING
         return self._succession.following(file, end, generation.trace, context)
 
-    async def _place_after(self, generation: Generation, found: FoundFile | None) -> Place | None:
-        """The place after a finished generation; None if it can't be told yet."""
-        follower = self._follower
+    async def _place_after(
+        self, generation: Generation, found: FoundFile | None
+    ) -> tuple[Place | None, str]:
+        """The place after a finished generation, None if it can't be told yet; and why it cannot be
+        told that nothing stood in between.
+        """
+        follower, why = self._follower, found.why if found else ""
         if follower.file is None or not await follower.is_current():
-            return None
+            return None, why
         is_older = generation.trace is not None and follower.came_after(generation.trace)
         first = self._generations.first_between(generation, found.trace.entry if found else None)
         if first:
-            return Place(first, START)
+            return Place(first, START), ""
         if found and follower.follows(found.file):
             if found.start == START and not follower.taken and not is_older:
-                return None
-            return follower.end.generation.at(found.start)
+                return None, why
+            return follower.end.generation.at(found.start), why
         if found and not await self._places.is_ahead(found.file):
-            return (await self._places.adopt(found)).at(found.start)
+            return (await self._places.adopt(found)).at(found.start), why
         if follower.file.is_deleted and is_older:
-            return Place(follower.end.generation, START)
-        return None
+            return Place(follower.end.generation, START), why
+        return None, why
 
     async def _gap(self, place: Place, next_place: Place, why: str) -> Change:
         """The gap from `place`, after which nothing can be read, to the next generation."""

@@ -78,6 +78,35 @@ CASES = {
     "its file was removed just now": Case(
         "app.log.1=A app.log=B", "app.log", place=0, fate=Fate.REMOVED
     ),
+    "the next one was truncated before it was read": Case(
+        "app.log.1=A app.log=B:X",
+        "app.log",
+        DOUBTFUL,
+        seen="app.log.1=A app.log=B",
+        place=0,
+    ),
+    "the next one was truncated, written to and rotated": Case(
+        "app.log.2=A app.log.1=B:X app.log=C",
+        "app.log.1 app.log",
+        DOUBTFUL,
+        seen="app.log.1=A app.log=B",
+        place=0,
+    ),
+    "the next one was copied before it was truncated": Case(
+        "app.log.2=A app.log.1=D:B app.log=B:X",
+        "app.log.1 app.log",
+        seen="app.log.1=A app.log=B",
+        place=0,
+    ),
+    "the next one was compressed": Case(
+        "app.log.2=A app.log.1.gz=D:B app.log=C",
+        "app.log.1.gz app.log",
+        seen="app.log.1=A app.log=B",
+        place=0,
+    ),
+    "the next one held nothing": Case(
+        "app.log.1=A app.log=C", "app.log", seen="app.log.1=A app.log=B:", place=0
+    ),
     # --- none is, and the next one was seen ---
     "nothing is known of it": Case("app.log.1=B app.log=C", "app.log.1 app.log"),
     "the next one is there": Case(

@@ -194,6 +194,30 @@ def test_what_the_server_has_seen_at_its_start_and_was_destroyed_since_is_a_gap(
     assert numbers(asyncio.run(main())) == expected
 
 
+@pytest.mark.parametrize("is_copied", [False, True])
+def test_what_was_seen_and_truncated_before_it_was_read_is_a_gap_unless_it_was_copied(
+    tmp_path: Path, is_copied: bool
+) -> None:
+    """The follower is late: somebody still writes to the file that was rotated before."""
+    log = Log(tmp_path / "app.log")
+    log.write()
+    numbered(log)
+    log.write()
+    expected = [3, 4, 5, 6, 7, 8] if is_copied else [None, 6, 7, 8]
+
+    async def main() -> list[Parsed]:
+        with log.beside(".1").open("a") as writer:
+            async with feeding(log.path) as feed:
+                coming = live(feed)
+                await anext(coming)
+                (copied_and_truncated if is_copied else truncated)(log)
+                log.write()
+                writer.close()
+                return await take(coming, sum(number is not None for number in expected))
+
+    assert numbers(asyncio.run(main())) == expected
+
+
 def test_a_copy_comes_before_what_was_written_since_to_a_log_that_is_deleted_by_now(
     tmp_path: Path,
 ) -> None:
