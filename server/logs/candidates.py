@@ -11,7 +11,7 @@ from typing import NamedTuple
 from server.logs.generation import Trace
 from server.logs.position import START, Position
 from server.logs.sightings import FIRST_LOOK
-from server.logs.snapshot import Entry, Snapshot
+from server.logs.snapshot import Entry, Snapshot, first_filled
 
 LEAST_ALIKE = 16
 """Bytes that a file must have in common with the one before, or the log with one that is gone, to
@@ -119,9 +119,9 @@ def _are_all(entries: list[Entry], before: Predecessor) -> bool:
     removed, too. So may one that is gone, unless nothing was taken of it. They are not if one was
     seen to follow it that is in none of the files any more.
     """
-    trace, fate = before.trace, before.fate
+    trace, fate, first = before.trace, before.fate, first_filled(entries)
     if trace:
-        if entries and trace.is_followed_by(entries[0]):
+        if first and trace.is_followed_by(first):
             return True
         if trace.has_lost_the_next(before.snapshot):
             return False
@@ -129,7 +129,7 @@ def _are_all(entries: list[Entry], before: Predecessor) -> bool:
         return True
     if trace:
         is_known_by_trace = fate is Fate.UNKNOWN or before.is_empty
-        if is_known_by_trace and _is_truncated_log(trace, entries):
+        if is_known_by_trace and _is_truncated_log(trace, first):
             return True
     if fate is Fate.NAMED or trace is None:
         return True
@@ -137,9 +137,8 @@ def _are_all(entries: list[Entry], before: Predecessor) -> bool:
     return before.is_empty and not is_gone
 
 
-def _is_truncated_log(trace: Trace, entries: list[Entry]) -> bool:
+def _is_truncated_log(trace: Trace, first: Entry | None) -> bool:
     """Whether the first file that holds anything is the log, and was that of the generation."""
-    first = next((entry for entry in entries if entry.is_log or entry.facts.text), None)
     return first is not None and first.is_log and first.identity == trace.identity
 
 

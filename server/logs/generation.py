@@ -10,7 +10,7 @@ from zlib import crc32
 from server.logs.files import Identity
 from server.logs.lines import LineBatch
 from server.logs.position import START, Position
-from server.logs.snapshot import Entry, Snapshot
+from server.logs.snapshot import Entry, Snapshot, first_filled
 
 MOST_CUTS = 16
 """Generations before one, in a file that was cut back again and again, that are remembered."""
@@ -76,10 +76,9 @@ class Trace(NamedTuple):
 
         A compressed file has a number of its own: that of a plain one says nothing.
         """
-        following = self.snapshot.entries[self.place + 1 : self.place + 2]
-        if not following or following[0].identity != entry.identity:
+        known = first_filled(self.snapshot.entries[self.place + 1 :])
+        if known is None or known.identity != entry.identity:
             return False
-        known = following[0]
         return known.is_packed == entry.is_packed and entry.facts.head.startswith(known.facts.head)
 
     def has_lost_the_next(self, snapshot: Snapshot) -> bool:
@@ -87,11 +86,10 @@ class Trace(NamedTuple):
 
         It was truncated or removed, with lines that may not have been read.
         """
-        following = (entry for entry in self.snapshot.entries[self.place + 1 :] if entry.facts.text)
-        known = next(following, None)
-        return known is not None and not any(
-            entry.facts.goes_on(known.facts) for entry in snapshot.entries
-        )
+        known = first_filled(self.snapshot.entries[self.place + 1 :])
+        if known is None or not known.facts.text:
+            return False
+        return not any(entry.facts.goes_on(known.facts) for entry in snapshot.entries)
 
 
 class Generation:

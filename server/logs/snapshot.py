@@ -2,6 +2,7 @@
 
 import errno
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +87,11 @@ class Entry(NamedTuple):
         if file.identity != self.identity:
             raise OSError(errno.EAGAIN, "another file has its name", str(self.path))
         return file
+
+
+def first_filled(entries: Sequence[Entry]) -> Entry | None:
+    """The first file that is the log or holds anything: others say nothing of what came when."""
+    return next((entry for entry in entries if entry.is_log or entry.facts.text), None)
 
 
 class Snapshot:

@@ -118,6 +118,25 @@ CASES = {
         seen="app.log.1=A app.log=B",
         fate=Fate.REMOVED,
     ),
+    "an empty one that stood between them is there": Case(
+        "app.log.2=E: app.log.1=C app.log=D",
+        "app.log.2 app.log.1 app.log",
+        DOUBTFUL,
+        seen="app.log.3=A app.log.2=E: app.log.1=B app.log=C",
+        fate=Fate.REMOVED,
+    ),
+    "the next one is there, and so is an empty one between them": Case(
+        "app.log.2=E: app.log.1=B app.log=C",
+        "app.log.2 app.log.1 app.log",
+        seen="app.log.2=A app.log.1=E: app.log=B",
+        fate=Fate.REMOVED,
+    ),
+    "an empty one came between them": Case(
+        "app.log.2=E: app.log.1=B app.log=C",
+        "app.log.2 app.log.1 app.log",
+        seen="app.log.1=A app.log=B",
+        fate=Fate.REMOVED,
+    ),
     "the next one's number was given to another file": Case(
         "app.log.1=B:X app.log=C", "app.log.1 app.log", DOUBTFUL, seen="app.log.1=A app.log=B"
     ),
