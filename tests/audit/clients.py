@@ -37,6 +37,8 @@ class Fact:
     name: str
     text: str
     at: float
+    server: int = 0
+    """From which of the servers, if from any."""
 
 
 class Received:
@@ -60,7 +62,7 @@ class Received:
         self._is_part = self._continues = False
 
     def note(self, name: str, text: str = "") -> None:
-        self.history.append(Fact(name, text, clock()))
+        self.history.append(Fact(name, text, clock(), self.server))
         self._run = None
 
     def take_fact(self, name: str, text: str) -> None:

@@ -172,6 +172,26 @@ def test_each_server_knows_only_what_it_has_seen_itself(server: int, silent: int
     assert verdict.counts["silent"] == silent
 
 
+@pytest.mark.parametrize(("moved_by", "silent"), [(0, 4), (1, 0)])
+def test_a_server_that_moved_a_client_past_lines_that_it_could_not_know_of_may_be_left_since(
+    moved_by: int, silent: int
+) -> None:
+    """Whoever goes on from there has never been asked for them."""
+    client = Client("client", "from=start", 0)
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\n" + b"".join(ALL[:4]))
+    between = clock()
+    client.server = moved_by
+    client.feed(b'event: rotated\ndata: {"from": "4-1-1"}\n\n')
+    client.server = 0
+    client.feed(b"".join(ALL[8:]))
+    times = [0.0] * (LINES + 1)
+    destroyed = [Destroyed(Span(5, 8), between, "rotate", True)]
+    servers = [Serving([-1.0]), Serving([between, clock()])]
+    verdict = Verdict(Record(LINES, times, destroyed, servers=servers), [client])
+    verdict.judge_all()
+    assert verdict.counts["silent"] == silent
+
+
 CUT = Destroyed(Span(5, 8), since=20.0, action="cut_back", seen=True)
 
 

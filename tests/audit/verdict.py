@@ -28,6 +28,9 @@ IN_PLACE = (
 )
 """What destroys lines of the log itself, and leaves nothing behind that could tell."""
 
+MOVES = ("rotated", "id")
+"""What moves a client's place without a line, and may be the last that it gets from a server."""
+
 UNPROVABLE = (
     "files may have been removed before they were read",
     "another file has come that may have been rotated from it, and is still written to",
@@ -186,6 +189,7 @@ class Verdict:
             return
         self._missing.append(span)
         told = any(fact.name in ("gap", "truncated") for fact in facts)
+        moved = [(now, server), *((one.at, one.server) for one in facts if one.name in MOVES)]
         left = [span]
         for destroyed in self.record.destroyed:
             if destroyed.seen and destroyed.since > now:
@@ -195,15 +199,24 @@ class Verdict:
             for piece in here:
                 if told or not destroyed.seen or destroyed.since < self._came:
                     self.counts["excused"] += piece.length
-                elif reason := self._why_undetectable(piece, destroyed, now, server):
+                elif reason := self._why_undetectable_to_any(piece, destroyed, moved):
                     self.counts[f"undetectable: {reason}"] += piece.length
                 else:
                     self._fail("silent", piece, f"destroyed by {destroyed.action}")
         for piece in left:
-            if self._was_cut_back_unseen(piece, now, server):
+            if any(self._was_cut_back_unseen(piece, at, by) for at, by in moved):
                 self.counts["undetectable: cut back before the server was started"] += piece.length
             else:
                 self._fail("lost", piece, f"told: {told}")
+
+    def _why_undetectable_to_any(
+        self, span: Span, destroyed: Destroyed, moved: list[tuple[float, int]]
+    ) -> str:
+        """Why one of the servers had no chance to know of these lines. They have `moved` the client
+        since its last line, and any of them may have moved it past these.
+        """
+        reasons = (self._why_undetectable(span, destroyed, at, by) for at, by in moved)
+        return next(filter(None, reasons), "")
 
     def _why_undetectable(self, span: Span, destroyed: Destroyed, now: float, server: int) -> str:
         """Why the server that went on had no chance to know of these lines, if it had none."""
