@@ -1,11 +1,12 @@
 """The file that is followed: what was taken from it, and whether that still stands there."""
 
+from server.logs.archive import FoundFile
 from server.logs.checkpoints import KEPT, Checkpoints
 from server.logs.decisions import Look
 from server.logs.files import File, State
 from server.logs.generation import Trace
 from server.logs.lines import LineBatch, LineSplitter
-from server.logs.position import CONTEXT, START, Position, Read
+from server.logs.position import CONTEXT, HEAD, START, Position, Read
 from server.logs.trimming import Context, context_of
 
 
@@ -102,8 +103,20 @@ class Followed:
         begins = [one.read(0, len(head)) == head for one in (self.file, copy)]
         return begins == [False, True]
 
+    def found_anew(self, file: File) -> FoundFile | None:
+        """The same file, with what it holds now, if that began otherwise when it was found.
+
+        Nothing was taken of it, and its first lines are gone. It belongs in a thread.
+        """
+        if self._trace is None or self.taken or self.is_unchanged(file.read):
+            return None
+        return FoundFile(file, START, self._trace._replace(head=file.read(0, HEAD)))
+
     def is_unchanged(self, read: Read) -> bool:
-        """Whether all that was taken still stands in the file, which `read` reads."""
+        """Whether all that was taken still stands in the file, which `read` reads.
+
+        Where nothing was taken yet, what it began with when it was found must stand there.
+        """
         state = self.file.state if self.file else None
         if state and state == self._unchanged:
             return True
@@ -111,6 +124,7 @@ class Followed:
         is_unchanged = (
             Position.at(self.position.offset, read) == self.position
             and read(self.taken - len(last), len(last)) == last
+            and (bool(self.taken) or self._begins_as_found(read))
         )
         self._unchanged = state if is_unchanged and state and state.is_settled else None
         if is_unchanged:
@@ -127,6 +141,10 @@ class Followed:
         """
         size = self.file.size if self.file else 0
         return size if self._size_left is None else min(self._size_left, size)
+
+    def _begins_as_found(self, read: Read) -> bool:
+        head = self._trace.head if self._trace else b""
+        return not head or read(0, len(head)) == head
 
     def holds_next(self, data: bytes, read: Read) -> bool:
         """Whether the file says that `data` comes next: it is there, and so is what came before."""

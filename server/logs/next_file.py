@@ -92,9 +92,11 @@ class NextFile:
         if position == START:
             is_deleted = file.is_deleted
             if is_deleted and not await self._call(followed.was_moved_to, found.file):
-                return Recovery.AGAIN, None
+                anew = await self._call(followed.found_anew, file)
+                return (Recovery.AT_START, anew) if anew else (Recovery.AGAIN, None)
             if is_same:
-                return Recovery.UNREAD, found
+                is_anew = await self._call(followed.found_anew, file)
+                return Recovery.AT_START if is_anew else Recovery.UNREAD, found
         may_be_equal = is_same and not found.has_copy
         equal, end = await self._call(_equal, followed, file) if may_be_equal else (0, START)
         recovery = recover(

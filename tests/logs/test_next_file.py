@@ -10,6 +10,7 @@ import pytest
 
 from server.logs import next_file
 from server.logs.archive import Archive
+from server.logs.followed import Followed
 from tests.feeding import data, feeding, take, whole
 from tests.rotations import Log, copied_and_truncated, numbered
 
@@ -91,5 +92,40 @@ def test_a_log_that_is_truncated_while_it_is_opened_loses_nothing_that_was_copie
             while feed.log.end.generation is first:
                 await feed.log.follower.progress.wait()
             assert data(await take(whole(feed), len(log.lines))) == log.lines
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_a_log_that_is_truncated_before_anything_was_taken_of_it_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_removed: bool
+) -> None:
+    """It was found to hold lines, which are gone, also where it is gone itself by now."""
+    log = Log(tmp_path / "app.log")
+    log.write()
+    begin = Followed.from_position
+
+    def and_then_it_is_truncated(*args: Any) -> Followed:
+        followed = begin(*args)
+        if len(log.lines) == 6:
+            log.path.write_bytes(b"")
+            log.write()
+            if is_removed:
+                log.path.unlink()
+                log.write()
+        return followed
+
+    async def main() -> None:
+        async with feeding(log.path) as feed, asyncio.timeout(PATIENCE):
+            monkeypatch.setattr(Followed, "from_position", and_then_it_is_truncated)
+            coming = whole(feed)
+            assert data(await take(coming, 3)) == log.lines[:3]
+            numbered(log)
+            log.write()
+            events = await take(coming, 6 if is_removed else 3)
+            assert [one.type for one in events][:3] == ["rotated", "truncated", "message"]
+            assert data(events) == log.lines[6:]
+            left = log.lines[:3] + log.lines[6:]
+            assert data(await take(whole(feed), len(left))) == left
 
     asyncio.run(main())
