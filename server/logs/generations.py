@@ -86,6 +86,16 @@ class Generations:
             return None
         return first if first.trace.came_between(trace, end, following) else None
 
+    def followed_since(self, generation: Generation) -> Generation | None:
+        """The same generation as it was followed to its end, after it had been read back: the
+        follower had yet to come to its file then.
+        """
+        trace, end = generation.trace, generation.end
+        if generation.number >= 0 or trace is None or end is None or end == START:
+            return None
+        followed = reversed(self._followed.get(end, []))
+        return next((one for one in followed if _is_of(one, trace.identity)), None)
+
     def remember(self, generation: Generation, file: File) -> None:
         """Note that `file` held a generation when it was finished."""
         assert generation.end is not None
@@ -173,6 +183,10 @@ def _was_cut_back(generation: Generation, position: Position) -> bool:
     kept = generation.next.end.position
     is_within = 0 < kept.offset < position.offset <= generation.end.offset
     return is_within and all(map(generation.may_begin_before, (kept, position)))
+
+
+def _is_of(generation: Generation, identity: Identity) -> bool:
+    return generation.trace is not None and generation.trace.identity == identity
 
 
 def _begins(file: File, generation: Generation) -> bool:

@@ -197,7 +197,10 @@ class History:
         """The step from the end of a finished generation to the next one."""
         while generation.next is None:
             end = generation.end
-            if end is not None:
+            if known := self._generations.followed_since(generation):
+                step = await self._next(known)
+                generation.next = step._replace(start=step.start._replace(generation=generation))
+            elif end is not None:
                 followed = self._follower.end.generation
                 file = self._generations.file_of(generation)
                 found = await self._threads.searchers.run(self._following, file, end, generation)
