@@ -132,6 +132,8 @@ def _order_names(chain: Chain, log: Observed | None, rises: bool | None) -> Chai
 def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
     """The files by their times, None where these are not known well or cannot be right.
 
+    A log that is not there for a moment, or holds nothing yet, says nothing against them: its
+    files stay in their order meanwhile.
     Compressed files that were last written to, or compressed, at about the same time stay in the
     order of `chain` where their times contradict it: a program that compresses several need not
     keep these.
@@ -140,7 +142,7 @@ def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
     if len(firsts) == len(chain):
         is_right = log is None or log.first is None or max(firsts) <= log.first + SLACK
         return sorted(chain, key=_first) if is_right else None
-    if log is None or max(file.written for file in chain) > log.written:
+    if log and not log.is_empty and max(file.written for file in chain) > log.written:
         return None
     return [file for moment in _moments(chain) for file in moment]
 

@@ -150,6 +150,18 @@ def test_files_come_in_the_order_in_which_they_were_written(name: str) -> None:
         assert [file.name for file in in_order(seen)] == [file.name for file in wanted]
 
 
+@pytest.mark.parametrize(
+    "log", [[], [(LOG, 4.5, {"is_empty": True})]], ids=["not there", "holds nothing yet"]
+)
+def test_files_keep_their_order_while_the_log_says_nothing(log: Case) -> None:
+    case: Case = [
+        ("app.log.7.zst", 1), ("app.log.9.gz", 2), ("app.log.8.gz", 3), ("app.log.6", 4),
+        ("app.log.5", 5),
+    ]  # fmt: skip
+    seen = files([*case, *log])
+    assert [file.name for file in in_order(seen)] == [name for name, *_ in [*case, *log]]
+
+
 def test_labels_of_svlogd_are_dates() -> None:
     case = [("@4000000069dddddd3b9ac9ff.s", 1), ("@4000000069ddddde00000000.u", 1), ("current", 1)]
     wanted = files(case, "current")
