@@ -126,7 +126,25 @@ def _order_names(chain: Chain, log: Observed | None, rises: bool | None) -> Chai
         return by_time
     if wrong * 3 > known:
         return sorted(chain, key=_time_key)
-    return first
+    return [file for moment in _untold(first) for file in _turned(moment)]
+
+
+def _untold(chain: Chain) -> list[Chain]:
+    """The files in the same order, those together between which nothing tells the order."""
+    moments = [chain[:1]]
+    for before, file in pairwise(chain):
+        if compare(before, file):
+            moments.append([])
+        moments[-1].append(file)
+    return moments
+
+
+def _turned(moment: Chain) -> Chain:
+    """The files, in the opposite order if all have kept their times, and these say so.
+
+    Their numbers may have been given in another way than those of the other files.
+    """
+    return moment[::-1] if all(map(_has_kept_time, moment)) and _is_backwards(moment) else moment
 
 
 def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
@@ -134,6 +152,7 @@ def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
 
     A log that is not there for a moment, or holds nothing yet, says nothing against them: its
     files stay in their order meanwhile.
+
     Compressed files that were last written to, or compressed, at about the same time stay in the
     order of `chain` where their times contradict it: a program that compresses several need not
     keep these.

@@ -97,6 +97,19 @@ ORDERS: dict[str, Case] = {
         ("app.log.3.bz2", 2), ("app.log.4.bz2", 2.25), ("app.log.5.bz2", 5), ("app.log.1.bz2", 8),
         (LOG, 9),
     ],
+    "numbers rise, rotated within a moment, then logrotate came": [
+        ("app.log.37", 2.803), ("app.log.39", 2.814), ("app.log.40", 2.816), ("app.log.41", 2.818),
+        ("app.log.1", 5), (LOG, 9),
+    ],
+    "the same, compressed by what keeps times, and logrotate came more than once": [
+        ("app.log.34.gz", 1.651), ("app.log.37.gz", 1.683), ("app.log.38.gz", 1.688),
+        ("app.log.39.gz", 1.69), ("app.log.4.gz", 3), ("app.log.3.gz", 5), ("app.log.2.gz", 6),
+        ("app.log.1", 7), (LOG, 9),
+    ],
+    "numbers fall, some compressed within a moment by what keeps no times": [
+        ("app.log.4.gz", 1.2, {"renamed": 0}), ("app.log.3.gz", 1, {"renamed": 0}),
+        ("app.log.2", 3), ("app.log.1", 4), (LOG, 9),
+    ],
     "numbers rise that fell before, and the rotations come one after the other": [
         ("app.log.3.gz", 10), ("app.log.2.gz", 20), ("app.log.1.gz", 30), ("app.log.15.gz", 40),
         ("app.log.16.gz", 40.06), ("app.log.17.gz", 40.07), ("app.log.18.gz", 40.08), (LOG, 50),
