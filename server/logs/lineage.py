@@ -307,19 +307,35 @@ def _insert(chain: Chain, empty: Chain) -> Chain:
 
 
 def _insert_by_name(chain: Chain, blank: Chain) -> Chain:
-    """All files: each of which nothing is known stands where its name does among those like it."""
+    """All files: each of which nothing is known stands where its name does among those like it,
+    but before all that were surely written later.
+    """
     merged = list(chain)
     for one in sorted(blank, key=_written):
-        alike = [file for file in merged if file.shape == one.shape]
-        if not alike:
-            merged = _insert(merged, [one])
-            continue
-        rises = [earlier.rank < later.rank for earlier, later in pairwise(alike)]
-        is_rising = sum(rises) * 2 > len(rises) if rises else _is_dated(one)
-        before = [file for file in alike if (file.rank < one.rank) == is_rising]
-        place = merged.index(before[-1]) + 1 if before else merged.index(alike[0])
-        merged.insert(place, one)
+        younger = (place for place, file in enumerate(merged) if _is_surely_older(one, file))
+        merged.insert(min(_place_by_name(one, merged), *younger, len(merged)), one)
     return merged
+
+
+def _place_by_name(one: Observed, chain: Chain) -> int:
+    """Where a file stands among those with names like its own; at the end if there are none."""
+    alike = [file for file in chain if file.shape == one.shape]
+    if not alike:
+        return len(chain)
+    rises = [earlier.rank < later.rank for earlier, later in pairwise(alike)]
+    is_rising = sum(rises) * 2 > len(rises) if rises else _is_dated(one)
+    before = [file for file in alike if (file.rank < one.rank) == is_rising]
+    return chain.index(before[-1]) + 1 if before else chain.index(alike[0])
+
+
+def _is_surely_older(one: Observed, other: Observed) -> bool:
+    """Whether a file without a line was last written to before the other one.
+
+    A compressed one was so at the latest when its time says, and no line is older than its own.
+    """
+    if other.first is not None:
+        return one.written / 1e9 < other.first - SLACK
+    return not other.is_late and compare(one, other) < 0
 
 
 def _is_dated(file: Observed) -> bool:

@@ -125,6 +125,17 @@ ORDERS: dict[str, Case] = {
         ("app.log.2.gz", 20, lines(1)), ("app.log.1.gz", 21), ("app-2026-11-27.1.log", 5, lines(3)),
         (LOG, 22, lines(4)),
     ],
+    "files that hold a hole only, left over from numbers, before dates": [
+        ("app.log.3.gz", 10, {"is_blank": True}), ("app.log.2.gz", 20, {"is_blank": True}),
+        ("app.log-20261122.gz", 40, lines(30)), ("app.log-20261123.zst", 50, lines(40)),
+        (LOG, 60, lines(50)),
+    ],
+    "the same, and nothing else was compressed, nor are there times": [
+        ("app.log.2.gz", 20, {"is_blank": True}), ("app.log-20261122", 40), (LOG, 60),
+    ],
+    "a file that holds a hole only stands before what surely came later, whatever its name": [
+        ("app.log.3", 10), ("app.log.1.gz", 15, {"is_blank": True}), ("app.log.2", 20), (LOG, 60),
+    ],
     "a file was renamed while it was empty": [
         ("app.log.4", 4), ("app.log-20261122", 5),
         ("app.log.1", 3, {"is_empty": True, "renamed": 3 * 10**9}), (LOG, 7),
