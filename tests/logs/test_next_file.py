@@ -105,7 +105,7 @@ def test_a_log_that_is_truncated_before_anything_was_taken_of_it_is_said_to_be(
     log.write()
     begin = Followed.from_position
 
-    def and_then_it_is_truncated(*args: Any) -> Followed:
+    def and_then_it_is_truncated(*args: Any) -> Followed | None:
         followed = begin(*args)
         if len(log.lines) == 6:
             log.path.write_bytes(b"")
