@@ -4,7 +4,7 @@ These are pure functions over what was observed. `succession` opens the files, a
 hold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -75,8 +75,8 @@ class Predecessor(NamedTuple):
 class Candidates(NamedTuple):
     """The files that may follow a generation. The first one that holds anything does."""
 
-    entries: list[Entry]
-    """In their order."""
+    entries: Iterator[Entry]
+    """In their order, each looked at only once it is asked for: there may be thousands."""
     why: str
     """Why they may not be all that came since; empty if they are."""
 
@@ -87,10 +87,9 @@ def candidates(before: Predecessor) -> Candidates:
     why = "" if _are_all(entries, before) else DOUBTFUL
     if not why and _may_be_followed_by_strangers(before):
         why = STRANGE
-    if trace:
-        # What was there before is older, whatever its name says now.
-        entries = [entry for entry in entries if entry.is_log or not trace.is_older(entry)]
-    return Candidates(entries, why)
+    # What was there before is older, whatever its name says now.
+    younger = (one for one in entries if one.is_log or not (trace and trace.is_older(one)))
+    return Candidates(younger, why)
 
 
 def _not_older(before: Predecessor) -> list[Entry]:

@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from contextlib import suppress
+from itertools import chain
 from typing import NamedTuple
 
 from server.logs.files import File, Identity
@@ -119,7 +120,7 @@ class Generations:
         end = file.position(file.size) or START
         copied_from = [
             generation
-            for generation in list(self._known.values())
+            for generation in chain.from_iterable([*self._followed.values()])
             if generation.next
             and generation.next.name == "truncated"
             and generation.end
