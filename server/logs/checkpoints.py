@@ -57,12 +57,13 @@ class Checkpoints:
         """How many positions are remembered."""
         return len(self._positions)
 
-    def equal(self, file: File, size: int) -> int:
-        """How many of the first `size` bytes of `file` are as they were, up to the end of a line.
+    def equal(self, file: File) -> int:
+        """How many bytes at the start of `file` are as they were, up to the end of a line.
 
         Of a long one not all are compared: its first KEPT bytes, and positions in what it still
         has.
         """
+        size = file.size
         if not self._start:
             return 0
         start = file.read(0, min(size, len(self._start)))

@@ -29,7 +29,6 @@ class Followed:
         self._trace = trace
         self._splitter = splitter
         self._unchanged: State | None = None  # at which nothing that was taken had changed
-        self._size_left: int | None = None  # at which that was noticed first
 
     @classmethod
     def nothing(cls, trace: Trace | None = None) -> "Followed":
@@ -127,20 +126,7 @@ class Followed:
             and (bool(self.taken) or self._begins_as_found(read))
         )
         self._unchanged = state if is_unchanged and state and state.is_settled else None
-        if is_unchanged:
-            self._size_left = None
-        elif self.file:
-            self._size_left = self.size_left
         return is_unchanged
-
-    @property
-    def size_left(self) -> int:
-        """Bytes of the file that may be what was taken, after it was cut back or written anew.
-
-        What came since that was noticed is new.
-        """
-        size = self.file.size if self.file else 0
-        return size if self._size_left is None else min(self._size_left, size)
 
     def _begins_as_found(self, read: Read) -> bool:
         head = self._trace.head if self._trace else b""

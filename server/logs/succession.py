@@ -130,7 +130,7 @@ def is_copy(
     if file.read(0, HEAD) != trace.head[: file.size]:
         return False
     if checkpoints:
-        return checkpoints.equal(file, file.size) == file.size
+        return checkpoints.equal(file) == file.size
     return end.offset <= file.size + COPY_LAG
 
 

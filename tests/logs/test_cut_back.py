@@ -12,11 +12,8 @@ import pytest
 
 from server.feeds.contract import AfterId, Oldest
 from server.feeds.log import LogFeed
-from server.logs.archive import FoundFile
-from server.logs.decisions import Recovery
 from server.logs.files import File
 from server.logs.followed import Followed
-from server.logs.next_file import NextFile
 from tests.event_stream import Parsed, Parser
 from tests.feeding import data, feeding, frames, live, take, whole
 from tests.rotations import Log, copied_and_truncated, numbered
@@ -77,34 +74,6 @@ def test_who_comes_back_to_what_was_written_after_a_cut_goes_on_there_while_that
     events = asyncio.run(main())
     assert data(events) == [*new[10:], "the last one"]
     assert "gap" not in [event.type for event in events]
-
-
-@pytest.mark.parametrize("kept", [10, 1500])
-def test_what_is_written_after_a_cut_was_noticed_is_new_however_late_that_is_looked_into(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
-) -> None:
-    """On a busy machine the log has grown again before anybody sees how much of it has stayed."""
-    log = Log(tmp_path / "app.log")
-    log.append(*(f"{number:0100}" for number in range(2000)))
-    new = [f"new {number:0100}" for number in range(20)]
-    recovered = NextFile.recovered
-
-    async def and_late(*args: Any) -> tuple[Recovery, FoundFile | None]:
-        if new[0] not in log.lines:
-            log.append(*new)
-        return await recovered(*args)
-
-    monkeypatch.setattr(NextFile, "recovered", and_late)
-
-    async def main() -> list[Parsed]:
-        async with feeding(log.path) as feed:
-            events = await take(whole(feed), 2000)
-            coming = frames(feed, events[-1].id)
-            await anext(coming)
-            os.truncate(log.path, kept * 101)
-            return await take(coming, 20)
-
-    assert data(asyncio.run(main())) == new
 
 
 def test_who_is_behind_gets_all_that_stayed_of_a_log_that_was_cut_back_more_than_once(
