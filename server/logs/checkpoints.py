@@ -57,11 +57,11 @@ class Checkpoints:
         """How many positions are remembered."""
         return len(self._positions)
 
-    def equal(self, file: File) -> int:
+    def equal(self, file: File, left: int | None = None) -> int:
         """How many bytes at the start of `file` are as they were, up to the end of a line.
 
         Of a long one not all are compared: its first KEPT bytes, and positions in what it still
-        has.
+        has. What stands behind these is new if the file was only `left` bytes long for a moment.
         """
         size = file.size
         if not self._start:
@@ -70,10 +70,12 @@ class Checkpoints:
         if not self._start.startswith(start):
             pairs = enumerate(zip(self._start, start, strict=False))
             same = next((at for at, (one, other) in pairs if one != other), len(self._start))
-            return start.rfind(b"\n", 0, same) + 1
+            equal = start.rfind(b"\n", 0, same) + 1
+            return left if left and equal <= left <= same else equal
         if size <= len(self._start):
             return size
         known = [one for one in self._positions if one.offset <= size]
-        if not known or file.holds(known[-1]):
-            return size
-        return next((one.offset for one in reversed(known) if file.holds(one)), 0)
+        if known and not file.holds(known[-1]):
+            return next((one.offset for one in reversed(known) if file.holds(one)), 0)
+        surely = known[-1].offset if known else len(self._start)
+        return size if left is None else max(surely, min(size, left))

@@ -142,9 +142,9 @@ class Found(NamedTuple):
     copy_holds_end: bool
     """Whether a rotated copy of it goes on where the follower was."""
     size: int
-    """Bytes of the log now."""
+    """Bytes of the log when that was noticed, or now if it was empty then."""
     equal: int
-    """Of these, how many at the start stand where they stood."""
+    """How many bytes at its start stand where they stood."""
     moved_to: int | None
     """Where, at another offset, the log holds what was taken last; None if nowhere."""
 
@@ -173,7 +173,7 @@ def recover(found: Found) -> Recovery:
     """Where to go on. Of several ways, the one that loses and doubles nothing is taken."""
     if found.copy_holds_end:
         return Recovery.IN_COPY
-    if found.equal and (found.equal == found.size or found.equal >= LEAST_EQUAL):
+    if found.equal and found.equal >= min(found.size, LEAST_EQUAL):
         return Recovery.AT_EQUAL
     if found.moved_to is not None:
         return Recovery.AT_MOVED

@@ -26,6 +26,9 @@ class Followed:
     ) -> None:
         self.file = file
         self.checkpoints = checkpoints
+        self.left: int | None = None
+        """Bytes that the file had when it was seen not to hold what was taken, the least of them:
+        what stands behind these is new. None if it was not seen."""
         self._trace = trace
         self._splitter = splitter
         self._unchanged: State | None = None  # at which nothing that was taken had changed
@@ -126,6 +129,11 @@ class Followed:
             and (bool(self.taken) or self._begins_as_found(read))
         )
         self._unchanged = state if is_unchanged and state and state.is_settled else None
+        if is_unchanged:
+            self.left = None
+        elif self.file:
+            size = self.file.size
+            self.left = size if self.left is None else min(self.left, size)
         return is_unchanged
 
     def _begins_as_found(self, read: Read) -> bool:

@@ -102,7 +102,7 @@ class NextFile:
         recovery = recover(
             Found(
                 copy_holds_end=found.start == position != START,
-                size=file.size,
+                size=min(file.size, followed.left or file.size),
                 equal=equal if end != START else 0,
                 moved_to=found.start.offset or None,
             )
@@ -124,5 +124,5 @@ def _equal(followed: Followed, file: File) -> tuple[int, Position]:
     """How many bytes at the start of the file stand where they stood, and where the last line of
     these ends. The rest may be the beginning of a new line, alike by chance.
     """
-    equal = followed.checkpoints.equal(file)
+    equal = followed.checkpoints.equal(file, followed.left)
     return equal, position_before(file, equal, 0) or START

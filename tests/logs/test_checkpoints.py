@@ -42,6 +42,27 @@ def test_a_log_that_was_written_anew_is_not(tmp_path: Path, size: int) -> None:
         assert checkpoints.equal(file) == whole[:same].rfind(b"\n") + 1, same
 
 
+@pytest.mark.parametrize("left", [0, 100, 350_000])
+def test_what_came_after_a_log_was_seen_to_be_shorter_is_new(tmp_path: Path, left: int) -> None:
+    path, whole = tmp_path / "app.log", content(60_000)
+    path.write_bytes(whole)
+    file = File.open(path)
+    checkpoints = Checkpoints.of(file, len(whole))
+    path.write_bytes(whole[:left] + b"new\n" * 1000)
+    assert checkpoints.equal(file, left) == left
+
+
+def test_what_an_editor_writes_anew_in_place_is_not_new(tmp_path: Path) -> None:
+    """Though the log was shorter than that for a moment."""
+    path, whole = tmp_path / "app.log", content(1000)
+    path.write_bytes(whole)
+    file = File.open(path)
+    checkpoints = Checkpoints.of(file, len(whole))
+    same = whole.index(b"line 500 ")
+    path.write_bytes(whole[:same] + b"new\n" * 1000)
+    assert checkpoints.equal(file, 100) == same
+
+
 def test_little_is_remembered(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     with path.open("wb") as made:

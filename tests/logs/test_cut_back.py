@@ -12,8 +12,10 @@ import pytest
 
 from server.feeds.contract import AfterId, Oldest
 from server.feeds.log import LogFeed
+from server.logs import next_file
 from server.logs.files import File
 from server.logs.followed import Followed
+from server.logs.position import Position
 from tests.event_stream import Parsed, Parser
 from tests.feeding import data, feeding, frames, live, take, whole
 from tests.rotations import Log, copied_and_truncated, numbered
@@ -302,3 +304,34 @@ def test_who_was_told_of_a_cut_gets_nothing_again_that_is_still_in_memory(tmp_pa
     events = asyncio.run(main())
     assert data(events) == ["new"]
     assert [event.type for event in events].count("gap") == 1
+
+
+@pytest.mark.parametrize("kept", [10, 1500])
+@pytest.mark.parametrize("part", ["", "a part of a line"])
+def test_what_is_written_between_a_cut_that_is_noticed_and_a_look_at_it_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, part: str
+) -> None:
+    """Of a long log the server does not know all that it had, but it knows how long it was."""
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * kept)))
+    new = [f"new {number}" for number in range(20)]
+    look = next_file._equal
+
+    def once_more_is_written(followed: Followed, file: File) -> tuple[int, Position]:
+        log.append(*new)
+        return look(followed, file)
+
+    events: list[Parsed] = []
+    monkeypatch.setattr(next_file, "_equal", once_more_is_written)
+
+    async def main() -> None:
+        async with feeding(log.path) as feed:
+            coming = live(feed)
+            await anext(coming)
+            os.truncate(log.path, kept * 101 + len(part))
+            events.extend(await take(coming, 20))
+
+    asyncio.run(main())
+    first = f"{kept:0100}"[: len(part)] + new[0]
+    assert data(events) == [first, *new[1:]]
+    assert [event.type for event in events].count("truncated") == 1
