@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 
 from server.feeds.contract import Oldest
 from server.feeds.log import LogFeed
-from server.logs import decisions, file_follower, follower
+from server.logs import decisions, file_follower, next_file
 from server.logs.layout import DatedLayout, FixedLayout, Layout
 from tests.event_stream import Parsed, Parser
 from tests.feeding import frames, log_feed
@@ -281,7 +281,7 @@ class DailyMachine(LogMachine):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (file_follower, follower):
+    for module in (file_follower, next_file):
         monkeypatch.setattr(module, "POLL", 0.005)
     monkeypatch.setattr(decisions, "RESTART", 0.01)
 
