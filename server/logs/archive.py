@@ -96,7 +96,8 @@ class Archive:
             return snapshot
         whole = [entry for entry in snapshot.entries if entry not in pieces]
         left_out = frozenset(entry.identity for entry in pieces)
-        return Snapshot(whole, snapshot.latest, left_out, snapshot.strangers)
+        strangers, has_others = snapshot.strangers, snapshot.has_others
+        return Snapshot(whole, snapshot.latest, left_out, strangers, has_others=has_others)
 
     def _is_made_of(self, packed: Entry, plain: dict[str, Entry]) -> bool:
         """Whether a compressed file is made, or being made, of a plain one that is still there.
@@ -211,6 +212,11 @@ class Archive:
     def count(self) -> int:
         """How many files there are."""
         return len(self.snapshot().entries)
+
+    def needs_log(self) -> bool:
+        """Whether the log is not there to tell which files are its own, and there are any."""
+        snapshot = self.snapshot()
+        return snapshot.log is None and snapshot.has_others
 
     def oldest(self, followed: File | None) -> tuple[FoundFile | None, str]:
         """The oldest file that holds anything, None if that is `followed` or the log itself.

@@ -188,9 +188,10 @@ class Listing:
             strangers=tuple(
                 seen for seen in observed if seen.identity not in belonging and seen.is_stranger
             ),
+            has_others=len(ordered) < len(entries),
         )
         has_time = snapshot.log is not None and snapshot.log.facts.first is not None
-        self._is_doubtful = len(ordered) < len(entries) and not has_time
+        self._is_doubtful = snapshot.has_others and not has_time
         return snapshot
 
     def _look_into(

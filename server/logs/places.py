@@ -1,6 +1,7 @@
 """Finds places in a log, in whatever file they are by now."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -12,10 +13,14 @@ from server.logs.generation import Generation, Place
 from server.logs.generations import Generations
 from server.logs.holes import position_before
 from server.logs.position import START, Position
+from server.logs.sweep import POLL
 from server.logs.threads import Threads
 
 FEW = 1000
 """Lines before the live end to which a client goes back without waiting for those who want more."""
+
+ROTATING = 1.0
+"""Seconds for which a log is waited for that is not there: perhaps it is rotated just now."""
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -112,7 +117,16 @@ class Places:
         if not task.cancelled():
             task.exception()  # perhaps nobody waits for it any more
 
+    async def _wait_for_log(self) -> None:
+        """Wait a moment for a log that is not there, if a file that may be its own is."""
+        since = time.monotonic()
+        while self._follower.file is None and time.monotonic() - since < ROTATING:
+            if not await self._search(self._archive.needs_log):
+                break
+            await asyncio.sleep(POLL)
+
     async def _find(self, position: Position) -> Place:
+        await self._wait_for_log()
         if position == START:
             return await self._oldest()
         follower = self._follower

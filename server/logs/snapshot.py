@@ -100,6 +100,7 @@ class Snapshot:
     latest: what `Observed.since` is, at the most, of a file that was there then beside the log.
     left_out: files that were being made then, such as copies of the log.
     strangers: files that only their names tell to be the log's, and that somebody writes to.
+    has_others: whether files were left out that have such names as the log's have.
     """
 
     def __init__(
@@ -108,11 +109,14 @@ class Snapshot:
         latest: int = 0,
         left_out: frozenset[Identity] = frozenset(),
         strangers: tuple[Observed, ...] = (),
+        *,
+        has_others: bool = False,
     ) -> None:
         self.entries = entries
         self.latest = latest
         self.left_out = left_out
         self.strangers = strangers
+        self.has_others = has_others
         self.index = {entry.identity: number for number, entry in enumerate(entries)}
 
         self.beginnings: dict[bytes, int] = {}

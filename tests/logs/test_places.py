@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from server.logs.archive import Archive, FoundFile
 from server.logs.files import File
 from server.logs.finder import Finder
@@ -13,6 +15,8 @@ from server.logs.places import Places
 from server.logs.position import Position
 from server.logs.search import Search
 from server.logs.threads import Threads
+from tests.event_stream import Parsed
+from tests.feeding import data, feeding, frames, take, whole
 from tests.logs.by_hand import FollowerByHand
 from tests.rotations import Log
 
@@ -51,3 +55,31 @@ def test_a_place_is_in_no_generation_that_began_while_it_was_looked_for(tmp_path
         threads.stop()
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize("begin", ["anew", "after a line"])
+def test_what_was_rotated_just_before_a_look_is_found_once_the_log_is_there(
+    tmp_path: Path, begin: str
+) -> None:
+    """Another program's file may have that name, and somebody writes to it: only the log tells."""
+    log = Log(tmp_path / "app.log")
+    log.write(6)
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path) as feed:
+            id = (await take(whole(feed), 6))[2].id
+        writer = log.path.open("a")
+        log.path.rename(tmp_path / "app-1.log")
+        async with feeding(log.path) as feed:
+            coming = whole(feed) if begin == "anew" else frames(feed, id)
+            events = asyncio.create_task(take(coming, 7 if begin == "anew" else 4))
+            for _ in range(3):
+                await feed.log.follower.progress.wait()
+            writer.close()
+            log.path.touch()
+            log.write(1)
+            return await events
+
+    events = asyncio.run(main())
+    assert data(events) == log.lines[0 if begin == "anew" else 3 :]
+    assert "gap" not in [event.type for event in events]
