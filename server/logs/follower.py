@@ -99,6 +99,11 @@ class Follower:
         """Whether the file that is followed came after that of `other`, as far as is known."""
         return self._followed.came_after(other)
 
+    @property
+    def trace(self) -> Trace | None:
+        """Where the file that is followed stood among the others when it was found."""
+        return self._followed.trace
+
     async def is_current(self) -> bool:
         """Whether what is known of the log is still true: it was not truncated or replaced."""
         try:

@@ -57,19 +57,45 @@ class Trace(NamedTuple):
         """
         return self.entry is not None and self.identity not in snapshot.index
 
-    def came_between(self, other: "Trace", end: Position, following: Entry | None) -> bool:
-        """Whether the generation came right after that of `other`, which ends at `end`, and before
+    def came_between(self, other: "Trace", end: Position, following: "Trace | None") -> bool:
+        """Whether the generation came after that of `other`, which ends at `end`, and before
         the file that was found to follow that; None if none was.
 
-        Its file stood right after that of the other one, and is none that goes on after all that
-        the other one holds, as far as their beginnings tell.
+        Its file stood right after that of the other one, but for files that are gone by now, and is
+        none that goes on after all that the other one holds, as far as their beginnings tell.
         """
-        if following and self.is_older(following):
+        if following and following.entry and self.is_older(following.entry):
             return False
-        before = [entry for entry in self.snapshot.entries[: self.place] if entry.facts.text]
-        if not before or before[-1].facts.head != other.head or self.head.startswith(other.head):
+        between = self._places_since(other, end)
+        if between is None or self.head.startswith(other.head):
             return False
-        return before[-1].is_packed or before[-1].seen.size == end.offset
+        gone = self._gone(between, following.snapshot) if following else []
+        return gone == between
+
+    def has_lost_since(self, other: "Trace", end: Position, now: Snapshot) -> bool:
+        """Whether a file that stood between that of `other`, which ends at `end`, and this one is
+        not among those that are there `now`.
+        """
+        return bool(self._gone(self._places_since(other, end) or [], now))
+
+    def _places_since(self, other: "Trace", end: Position) -> list[int] | None:
+        """Where files that hold anything stood between that of `other` and this one; None if that
+        one did not stand before this one, or has grown since.
+        """
+        between: list[int] = []
+        for place in range(self.place - 1, -1, -1):
+            entry = self.snapshot.entries[place]
+            if entry.facts.text and entry.facts.head == other.head:
+                is_finished = entry.is_packed or entry.seen.size == end.offset
+                return between if is_finished else None
+            if entry.facts.text:
+                between.insert(0, place)
+        return None
+
+    def _gone(self, places: list[int], now: Snapshot) -> list[int]:
+        """Those of the files at these places that are gone, as far as is known."""
+        kept = {self.snapshot.place_of(entry) for entry in now.entries} if places else set()
+        return [place for place in places if place not in kept]
 
     def is_followed_by(self, entry: Entry) -> bool:
         """Whether a file is the one that came after the generation when that was seen.

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from server.logs.files import File, Identity
 from server.logs.generation import Generation, Trace
 from server.logs.position import START, Position
-from server.logs.snapshot import Entry
 from server.logs.succession import is_copy
 from server.logs.trouble import CannotReadError
 
@@ -78,7 +77,7 @@ class Generations:
             for (identity, _), generation in self._known.items()
         )
 
-    def first_between(self, generation: Generation, following: Entry | None) -> Generation | None:
+    def first_between(self, generation: Generation, following: Trace | None) -> Generation | None:
         """The generation that was followed first, if it comes after one that was read back, and
         before the file that was found to follow that: its own may have been destroyed since.
         """

@@ -4,7 +4,16 @@ from server.logs.archive import Archive, FoundFile
 from server.logs.files import File
 from server.logs.finder import Finder
 from server.logs.follower import Follower
-from server.logs.generation import Change, Generation, Lines, LogBatch, Place, gap, transition
+from server.logs.generation import (
+    Change,
+    Generation,
+    Lines,
+    LogBatch,
+    Place,
+    Trace,
+    gap,
+    transition,
+)
 from server.logs.generations import Generations
 from server.logs.holes import hole_at
 from server.logs.lines import LineBatch, LineSplitter, first_lines
@@ -17,6 +26,9 @@ from server.logs.trouble import CannotReadError
 
 PIECE = 128 * 1024
 """Bytes of the log that are read at a time."""
+
+GONE = "no longer on disk"
+"""Why there is a gap where files were there that are not any more."""
 
 
 class History:
@@ -82,7 +94,7 @@ class History:
                 if left is None and not await self._follower.is_current():
                     await self._follower.progress.wait()  # it was cut back once more
                     continue
-                why = (held and held.damage) or "no longer on disk"
+                why = (held and held.damage) or GONE
                 return left or await self._gap(place, step.end, why)
             if not self._follower.follows(held):
                 self._generations.keep(generation, held)
@@ -130,7 +142,7 @@ class History:
             if not is_moved or offset >= start.offset:
                 return None
             if offset < 0:
-                return await self._gap(place, Place(generation, START), "no longer on disk")
+                return await self._gap(place, Place(generation, START), GONE)
             found = await self._threads.readers.run(file.position, offset)
             return step._replace(start=place, end=Place(generation, found)) if found else None
         return None
@@ -229,15 +241,17 @@ class History:
         if follower.file is None or not await follower.is_current():
             return None, why
         is_older = generation.trace is not None and follower.came_after(generation.trace)
-        first = self._generations.first_between(generation, found.trace.entry if found else None)
+        first = self._generations.first_between(generation, found.trace if found else None)
         if first:
-            return Place(first, START), ""
+            return Place(first, START), _why_lost(generation, first.trace, found)
         if found and follower.follows(found.file):
             if found.start == START and not follower.taken and not is_older:
                 return None, why
+            why = why or _why_lost(generation, follower.trace, found)
             return follower.end.generation.at(found.start), why
         if found and not await self._places.is_ahead(found.file):
-            return (await self._places.adopt(found)).at(found.start), why
+            place = (await self._places.adopt(found)).at(found.start)
+            return place, why or _why_lost(generation, place.generation.trace, found)
         if follower.file.is_deleted and is_older:
             return Place(follower.end.generation, START), why
         return None, why
@@ -266,3 +280,13 @@ def _to_boundary(offset: int) -> int:
     """How many bytes to read at `offset`, so that readers who began apart soon read the same."""
     length = PIECE - offset % PIECE
     return length if length >= PIECE // 2 else length + PIECE
+
+
+def _why_lost(generation: Generation, trace: Trace | None, found: FoundFile | None) -> str:
+    """Why something was lost between a generation and one that stood at `trace` when it was
+    followed or read; empty if nothing was. Files that stood between them then may be gone by now.
+    """
+    if not (found and found.start == START and trace and generation.trace and generation.end):
+        return ""
+    has_lost = trace.has_lost_since(generation.trace, generation.end, found.trace.snapshot)
+    return GONE if has_lost else ""

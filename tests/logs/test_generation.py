@@ -59,9 +59,12 @@ def trace(letter: str, text: str) -> Trace:
         ("app.log.1.gz=D:A app.log=B", SIZE + 1, "app.log=C", True),
         ("app.log.2=A app.log.1=E: app.log=B", SIZE, "app.log=C", True),  # one holds nothing
         ("app.log.1=A app.log=B", SIZE + 1, "app.log=C", False),  # A has grown since
-        ("app.log.2=A app.log.1=D app.log=B", SIZE, "app.log=C", False),
+        ("app.log.2=A app.log.1=D app.log=B", SIZE, "app.log=C app.log.2=D", False),
         ("app.log=B", SIZE, "app.log=C", False),
         ("app.log.1=A app.log=B:A", SIZE, "app.log=C", False),  # it goes on after A
+        # D came before B, and is not there any more: else it would have been found
+        ("app.log.2=A app.log.1=D app.log=B", SIZE, "app.log=C app.log.1=A", True),
+        ("app.log.2=A app.log.1=D app.log=B", SIZE + 1, "app.log=C app.log.1=A", False),
         ("app.log.1=A app.log=B", SIZE, "app.log.2=A", False),  # what was found came before B
     ],
 )
@@ -69,7 +72,27 @@ def test_a_generation_whose_file_stood_right_after_another_one_came_next(
     seen: str, end: int, following: str | None, is_between: bool
 ) -> None:
     """Of A it is asked whether B came between it and the file that was found to follow it."""
-    found = entry(following) if following else None
+    found = trace(following.partition("=")[2][0], following) if following else None
     other = trace("A", "app.log=A")
     between = trace("B", seen).came_between(other, Position(end, 0xABC, 0xDEF), found)
     assert between is is_between
+
+
+@pytest.mark.parametrize(
+    ("seen", "end", "now", "has_lost"),
+    [
+        ("app.log.2=A app.log.1=D app.log=B", SIZE, "app.log.2=A app.log.1=B", True),
+        ("app.log.2=A app.log.1=D app.log=B", SIZE, "app.log.3=A app.log.2=D app.log.1=B", False),
+        ("app.log.2=A app.log.1=D app.log=B", SIZE, "app.log.2=A app.log.1.gz=E:D", False),
+        ("app.log.2=A app.log.1=D app.log=B", SIZE + 1, "app.log.2=A", False),  # A has grown since
+        ("app.log.2=A app.log.1=D: app.log=B", SIZE, "app.log.2=A", False),  # which held nothing
+        ("app.log.2=D app.log.1=A app.log=B", SIZE, "app.log.1=A", False),  # which came before A
+        ("app.log.1=D app.log=B", SIZE, "app.log.1=A", False),  # A was not there
+    ],
+)
+def test_files_that_stood_between_two_and_are_gone_are_lost(
+    seen: str, end: int, now: str, has_lost: bool
+) -> None:
+    """Of A it is asked whether a file that stood between it and B is gone."""
+    other, files = trace("A", "app.log=A"), Snapshot(entries(now))
+    assert trace("B", seen).has_lost_since(other, Position(end, 0xABC, 0xDEF), files) is has_lost

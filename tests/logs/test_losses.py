@@ -218,6 +218,32 @@ def test_what_was_seen_and_truncated_before_it_was_read_is_a_gap_unless_it_was_c
     assert numbers(asyncio.run(main())) == expected
 
 
+@pytest.mark.parametrize("rotations", [0, 1, 3])
+def test_what_stood_between_two_files_at_the_start_and_was_removed_since_is_a_gap(
+    tmp_path: Path, rotations: int
+) -> None:
+    """Also if the log was rotated since, and what it was rotated to was removed, which is open."""
+    log = Log(tmp_path / "app.log")
+    for _ in range(2):
+        log.write()
+        numbered(log)
+    log.write()
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path) as feed:
+            for _ in range(rotations):
+                begun = feed.end.generation
+                numbered(log)
+                log.write()
+                while feed.end.generation is begun or feed.end.position == START:
+                    await asyncio.sleep(0.01)
+            for number in range(1, rotations + 2):
+                log.path.with_name(f"app.log.{number}").unlink()
+            return await take(whole(feed), 6 + 3 * rotations)
+
+    assert numbers(asyncio.run(main())) == [0, 1, 2, None, *range(6, 9 + 3 * rotations)]
+
+
 def test_a_copy_comes_before_what_was_written_since_to_a_log_that_is_deleted_by_now(
     tmp_path: Path,
 ) -> None:
