@@ -208,3 +208,18 @@ def test_lines_after_the_end_that_was_cut_off_are_lost_to_a_server_that_did_not_
     verdict = Verdict(record, [client])
     verdict.judge_all()
     assert verdict.counts["lost"] == lost
+
+
+@pytest.mark.parametrize(("start", "false"), [(-1.0, 2), (21.0, 0)])
+def test_a_place_is_not_known_to_a_server_that_has_not_seen_what_stood_before_it(
+    start: float, false: int
+) -> None:
+    """The front of the log was cut off, up to right before the client's last line."""
+    client = Client("client", "from=start", 0)
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\n" + b"".join(ALL[:10]))
+    client.feed(gap("not in the log") + b"".join(ALL[10:]))
+    cut = Destroyed(Span(1, 8), since=20.0, action="cut_the_front", seen=True)
+    times = [0.0] * (LINES + 1)
+    verdict = Verdict(Record(LINES, times, [cut], servers=[Serving([start])]), [client])
+    verdict.judge_all()
+    assert verdict.counts["false gaps"] == false

@@ -40,6 +40,9 @@ UNPROVABLE = (
 HARMLESS = ("new_client", "stall_clients", "drop_clients", "send_clients_away")
 """Actions that touch clients only. They are no reason for a gap."""
 
+NEAR = 20
+"""Lines before a place by which that is known, as a rule: up to 4,351 bytes of them."""
+
 AFTERMATH = 10.0
 """Seconds in which a writer goes on in a file that was rotated, and the server is late."""
 
@@ -171,7 +174,8 @@ class Verdict:
             destroyed = [d.span for d in self.record.destroyed if d.since <= gap.at or not d.seen]
             if subtract(around, destroyed) != around:
                 return
-            if any(why in gap.text for why in UNPROVABLE) and self._was_touched(gap.at):
+            is_unprovable = any(why in gap.text for why in UNPROVABLE) and self._was_touched(gap.at)
+            if is_unprovable or ("not in the log" in gap.text and self._is_front_cut(gap.at)):
                 self.counts["unprovable gaps"] += 1
             else:
                 self._fail("false gaps", around[0], gap.text)
@@ -182,6 +186,22 @@ class Verdict:
         return any(
             since <= action.at <= at and action.name not in HARMLESS
             for action in self.record.actions
+        )
+
+    def _is_front_cut(self, at: float) -> bool:
+        """Whether what stood before the client's last line, by which its place is known, was cut
+        off before the server knew the log.
+        """
+        server = next(
+            (one.server for one in self._client.history[self._place :] if isinstance(one, Run)),
+            self._client.server,
+        )
+        start = max(start for start in self.record.servers[server].starts if start <= at)
+        return any(
+            one.action == "cut_the_front"
+            and 0 < (self._last or 0) - one.span.last <= NEAR
+            and one.since < start
+            for one in self.record.destroyed
         )
 
     def _judge_missing(self, span: Span, facts: list[Fact], now: float, server: int) -> None:
