@@ -216,11 +216,14 @@ def _is_backwards(chain: Chain) -> bool:
     """Whether the times of writing, though about the same, are all in the opposite order.
 
     Two files may have such times by chance, and the more there are, the less; but not if what has
-    compressed them has kept these times. That a file was compressed after another one had been
-    written to says nothing.
+    compressed them has kept these times, nor if one was already compressed when the other one was
+    still written to. That a file was compressed after another one had been written to says nothing.
     """
     times = [file.written for file in chain]
-    least = 2 if all(map(_has_kept_time, chain)) else 3
+    is_sure = all(map(_has_kept_time, chain)) or all(
+        other.is_late and not one.is_packed for one, other in pairwise(chain)
+    )
+    least = 2 if is_sure else 3
     is_told = not any(one.is_late and not other.is_late for one, other in pairwise(chain))
     return is_told and len(set(times)) >= least and times == sorted(times, reverse=True)
 

@@ -106,6 +106,10 @@ ORDERS: dict[str, Case] = {
         ("app.log.39.gz", 1.69), ("app.log.4.gz", 3), ("app.log.3.gz", 5), ("app.log.2.gz", 6),
         ("app.log.1", 7), (LOG, 9),
     ],
+    "numbers rise that fell before, and one was compressed when the next one was written": [
+        ("app.log.4.gz", 1), ("app.log.3.gz", 3), ("app.log.2.gz", 5), ("app.log.1.gz", 7),
+        ("app.log.12.xz", 8.252, {"renamed": 0}), ("app.log.13", 8.265, {"renamed": 0}), (LOG, 9),
+    ],
     "numbers fall, some compressed within a moment by what keeps no times": [
         ("app.log.4.gz", 1.2, {"renamed": 0}), ("app.log.3.gz", 1, {"renamed": 0}),
         ("app.log.2", 3), ("app.log.1", 4), (LOG, 9),
