@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 
+from server.logs.comparing import (
+    TICK,
+    are_consecutive,
+    compare,
+    contradictions,
+    doubts,
+    has_kept_time,
+    is_backwards,
+)
 from server.logs.membership import members
 from server.logs.observed import SLACK, Chain, Observed
-
-TICK = 500_000_000
-"""Nanoseconds between two times of writing that say nothing about the order of rotations: files
-are copied and compressed within this time, in any order."""
-
-PLAIN_TICK = 20_000_000
-"""The same of files that are not compressed, of which one is written to after the other."""
 
 
 def in_order(
@@ -47,32 +49,6 @@ def in_order(
     rotated = _insert_by_name(rotated, [file for file in belonging if file.mark and file.is_blank])
     empty = [file for file in belonging if file.mark and file.is_empty]
     return _insert(rotated, empty) + [file for file in belonging if file.mark is None]
-
-
-def compare(one: Observed, other: Observed) -> int:
-    """-1 if `one` is older than `other`, 1 if it is younger, 0 if that cannot be told.
-
-    It is told by the order in which they were watched, by what they hold, by when they were seen
-    first and by when they were written to.
-
-    A compressed file was last written to at the latest when it was compressed, perhaps much
-    earlier: only a time before that of another file says anything. That is different where a look
-    has shown when it was written to before that.
-    """
-    if one.watched is not None and other.watched is not None and one.watched != other.watched:
-        return -1 if one.watched < other.watched else 1
-    if one.first is not None and other.first is not None and one.first != other.first:
-        return -1 if one.first < other.first else 1
-    if one.since is not None and other.since is not None and one.since != other.since:
-        return -1 if one.since < other.since else 1
-    if one.is_late != other.is_late:
-        late, known = (one, other) if one.is_late else (other, one)
-        if late.written >= known.written:
-            return 0
-    tick = TICK if one.is_late or other.is_late else PLAIN_TICK
-    if abs(one.written - other.written) > tick:
-        return -1 if one.written < other.written else 1
-    return 0
 
 
 def _order_shape(chains: list[Chain], log: Observed | None, rises: bool | None) -> Chain:
@@ -116,12 +92,12 @@ def _order_names(chain: Chain, log: Observed | None, rises: bool | None) -> Chai
     rising = sorted(chain, key=lambda file: file.rank)
     falling = sorted(chain, key=lambda file: (file.rank[0], [-n for n in file.rank[1]]))
     first, second = (rising, falling) if dated or rises else (falling, rising)
-    wrong, known = _contradictions(first)
-    if not known and _is_backwards(first):
+    wrong, known = contradictions(first)
+    if not known and is_backwards(first):
         first = second
     elif wrong * 2 >= known:
-        first = min((first, second), key=_doubts)
-        wrong, known = _contradictions(first)
+        first = min((first, second), key=doubts)
+        wrong, known = contradictions(first)
     if wrong and (by_time := _by_trusted_times(first, log)):
         return by_time
     if wrong * 3 > known:
@@ -144,7 +120,7 @@ def _turned(moment: Chain) -> Chain:
 
     Their numbers may have been given in another way than those of the other files.
     """
-    return moment[::-1] if all(map(_has_kept_time, moment)) and _is_backwards(moment) else moment
+    return moment[::-1] if all(map(has_kept_time, moment)) and is_backwards(moment) else moment
 
 
 def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
@@ -184,12 +160,10 @@ def _by_name_if_contradicted(moment: Chain, chain: Chain) -> Chain:
     not where all say the opposite.
     """
     named = [file for file in chain if file in moment]
-    if _is_backwards(named):
+    if is_backwards(named):
         return moment
     is_contradicted = any(
-        one.written > other.written
-        for one, other in pairwise(named)
-        if _are_consecutive(one, other)
+        one.written > other.written for one, other in pairwise(named) if are_consecutive(one, other)
     )
     return named if is_contradicted else moment
 
@@ -204,51 +178,6 @@ def _written(file: Observed) -> int:
 
 def _changed(file: Observed) -> int:
     return file.changed
-
-
-def _contradictions(chain: Chain) -> tuple[int, int]:
-    """How many neighbours stand in the wrong order by their times, and how many have times."""
-    results = [compare(one, other) for one, other in pairwise(chain)]
-    return results.count(1), len(results) - results.count(0)
-
-
-def _is_backwards(chain: Chain) -> bool:
-    """Whether the times of writing, though about the same, are all in the opposite order.
-
-    Two files may have such times by chance, and the more there are, the less; but not if what has
-    compressed them has kept these times, nor if one was already compressed when the other one was
-    still written to. That a file was compressed after another one had been written to says nothing.
-    """
-    times = [file.written for file in chain]
-    is_sure = all(map(_has_kept_time, chain)) or all(
-        other.is_late and not one.is_packed for one, other in pairwise(chain)
-    )
-    least = 2 if is_sure else 3
-    is_told = not any(one.is_late and not other.is_late for one, other in pairwise(chain))
-    return is_told and len(set(times)) >= least and times == sorted(times, reverse=True)
-
-
-def _has_kept_time(file: Observed) -> bool:
-    """Whether its time of writing was set, as gzip(1) does, or it was renamed since.
-
-    To write to a file changes both of its times to the same one (inode(7)).
-    """
-    return file.changed != file.modified or file.kept is not None
-
-
-def _doubts(chain: Chain) -> tuple[int, int]:
-    """How many neighbours stand in the wrong order, and of these, how many have numbers that follow
-    each other: those were given in one way, others may have been given in two.
-    """
-    wrong = [pair for pair in pairwise(chain) if compare(*pair) == 1]
-    return len(wrong), sum(_are_consecutive(*pair) for pair in wrong)
-
-
-def _are_consecutive(one: Observed, other: Observed) -> bool:
-    (date, numbers), (other_date, other_numbers) = one.rank, other.rank
-    if date != other_date or not numbers or len(numbers) != len(other_numbers):
-        return False
-    return numbers[:-1] == other_numbers[:-1] and abs(numbers[-1] - other_numbers[-1]) == 1
 
 
 def _time_key(file: Observed) -> tuple[float, float, str]:
