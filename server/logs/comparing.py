@@ -40,8 +40,23 @@ def compare(one: Observed, other: Observed) -> int:
 
 def contradictions(chain: Chain) -> tuple[int, int]:
     """How many neighbours stand in the wrong order by their times, and how many have times."""
-    results = [compare(one, other) for one, other in pairwise(chain)]
+    results = [compare(*pair) for pair in _neighbours(chain)]
     return results.count(1), len(results) - results.count(0)
+
+
+def _neighbours(chain: Chain) -> list[tuple[Observed, Observed]]:
+    """Each file with the one before it, or, where nothing tells their order, with the last one
+    before it whose time is known as well, or as badly, as its own.
+
+    One of the other kind hides nothing of what those around it tell.
+    """
+    pairs: list[tuple[Observed, Observed]] = []
+    last = {file.is_late: file for file in chain[:1]}
+    for before, file in pairwise(chain):
+        is_told = compare(before, file) != 0
+        pairs.append((before if is_told else last.get(file.is_late, before), file))
+        last[file.is_late] = file
+    return pairs
 
 
 def is_backwards(chain: Chain) -> bool:
@@ -72,7 +87,7 @@ def doubts(chain: Chain) -> tuple[int, int]:
     """How many neighbours stand in the wrong order, and of these, how many have numbers that follow
     each other: those were given in one way, others may have been given in two.
     """
-    wrong = [pair for pair in pairwise(chain) if compare(*pair) == 1]
+    wrong = [pair for pair in _neighbours(chain) if compare(*pair) == 1]
     return len(wrong), sum(are_consecutive(*pair) for pair in wrong)
 
 
