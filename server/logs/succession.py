@@ -7,6 +7,7 @@ from server.logs.candidates import Fate, Predecessor, candidates, may_hold_all
 from server.logs.checkpoints import Checkpoints
 from server.logs.files import File
 from server.logs.generation import Trace
+from server.logs.holes import position_before
 from server.logs.position import HEAD, START, Position
 from server.logs.snapshot import Entry, Snapshot
 from server.logs.trimming import LEAST_CONTEXT, LEAST_IN_OTHERS, NOTHING, Context, find_context
@@ -140,11 +141,12 @@ def _kept(
     """How far a file that was written anew holds what the one `before` did; None if it does not.
 
     Its front may have been cut off: then `context`, the bytes before `last`, stands at another
-    offset. Or its end: that is sure of the log itself only, before it is rotated.
+    offset. Or its end: that is sure of the log itself only, before it is rotated, and of whole
+    lines. The rest may be the beginning of a new line, alike by chance.
     """
-    if entry.is_log and before and file.size:
-        end = file.position(file.size)
-        if end and before.holds(end):
+    if entry.is_log and before:
+        end = position_before(file, file.size, 0)
+        if end and end != START and before.holds(end):
             return end
     least = LEAST_CONTEXT if entry.is_log else LEAST_IN_OTHERS
     kept = find_context(context, last.offset, file.read, file.size, least)

@@ -215,3 +215,29 @@ def test_an_empty_file_is_no_place_where_a_copy_ends(tmp_path: Path) -> None:
     found = Succession(archive).following(None, end, trace)
     assert found
     assert found.copies == (copied,)
+
+
+@pytest.mark.parametrize(
+    ("holds", "kept"),
+    [
+        (b"2024 a line\n2024 another\n", b"2024 a line\n2024 another\n"),
+        (b"2024 a line\n20", b"2024 a line\n"),
+        (b"20", b""),
+    ],
+)
+def test_a_log_that_was_replaced_has_kept_whole_lines_only(
+    tmp_path: Path, holds: bytes, kept: bytes
+) -> None:
+    """The first bytes of a new line may be those of the old log by chance."""
+    path = tmp_path / "app.log"
+    path.write_bytes(b"2024 a line\n2024 another\n2024 the last\n")
+    archive = Archive(path, 2**30)
+    file = File.open(path)
+    end = file.position(file.size)
+    assert end
+    trace = Trace(file.identity, archive.snapshot(), 0, file.read(0, HEAD))
+    path.unlink()
+    path.write_bytes(holds)
+    found = Succession(archive).following(file, end, trace)
+    assert found
+    assert found.start.offset == len(kept)
