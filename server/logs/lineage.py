@@ -102,7 +102,7 @@ def _order_names(chain: Chain, log: Observed | None, rises: bool | None) -> Chai
         return by_time
     if wrong * 3 > known:
         return sorted(chain, key=_time_key)
-    return [file for moment in _untold(first) for file in _turned(moment)]
+    return [file for moment in _untold(first) for file in _by_kept_times(moment)]
 
 
 def _untold(chain: Chain) -> list[Chain]:
@@ -115,12 +115,24 @@ def _untold(chain: Chain) -> list[Chain]:
     return moments
 
 
-def _turned(moment: Chain) -> Chain:
-    """The files, in the opposite order if all have kept their times, and these say so.
+def _by_kept_times(moment: Chain) -> Chain:
+    """The files in the order of their times, if all have kept these.
 
-    Their numbers may have been given in another way than those of the other files.
+    Their numbers may have been given in another way than those of the other files, or in two ways.
     """
-    return moment[::-1] if all(map(has_kept_time, moment)) and is_backwards(moment) else moment
+    if not _tell_times(moment):
+        return moment
+    return sorted(moment[::-1] if is_backwards(moment) else moment, key=_written)
+
+
+def _tell_times(moment: Chain) -> bool:
+    """Whether the times of the files tell their order, though they are about the same.
+
+    All have kept them. But that of one that was compressed says nothing of those that were not,
+    unless all say the opposite of the names.
+    """
+    are_alike = len({file.is_late for file in moment}) == 1
+    return all(map(has_kept_time, moment)) and (are_alike or is_backwards(moment))
 
 
 def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:
@@ -157,10 +169,10 @@ def _moments(chain: Chain) -> list[Chain]:
 
 def _by_name_if_contradicted(moment: Chain, chain: Chain) -> Chain:
     """Files by their times, or as in `chain` if numbers that follow each other say otherwise, but
-    not where all say the opposite.
+    not where all say the opposite, or all have kept these times.
     """
     named = [file for file in chain if file in moment]
-    if is_backwards(named):
+    if is_backwards(named) or _tell_times(named):
         return moment
     is_contradicted = any(
         one.written > other.written for one, other in pairwise(named) if are_consecutive(one, other)

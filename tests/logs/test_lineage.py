@@ -110,6 +110,15 @@ ORDERS: dict[str, Case] = {
         ("app.log.4.gz", 1), ("app.log.3.gz", 3), ("app.log.2.gz", 5), ("app.log.1.gz", 7),
         ("app.log.12.xz", 8.252, {"renamed": 0}), ("app.log.13", 8.265, {"renamed": 0}), (LOG, 9),
     ],
+    "numbers rise, and logrotate came in between, all within a moment": [
+        ("app.log.9.zst", 5.634), ("app.log.10.zst", 5.693), ("app.log.11.zst", 5.694),
+        ("app.log.2.zst", 5.745), ("app.log.13.zst", 5.801), (LOG, 9),
+    ],
+    "the same, before what came later": [
+        ("app.log.3.gz", 1.067), ("app.log.18.gz", 1.082), ("app.log.22.gz", 1.791),
+        ("app.log.23.gz", 1.927), ("app.log.2.gz", 1.963), ("app.log.24.gz", 9),
+        ("app.log.1.gz", 10), (LOG, 11),
+    ],
     "one that was not compressed hides nothing of what those around it tell": [
         ("app.log.4.gz", 3.195), ("app.log.21", 3.607), ("app.log.3.gz", 3.822),
         ("app.log.2.gz", 5.13), ("app.log.22.bz2", 8.794), ("app.log.1.gz", 9.203), (LOG, 14),
