@@ -77,7 +77,7 @@ class Places:
             if not found and followed is not follower.file:
                 continue  # it follows the next one by now
             generation = await self.adopt(found) if found else generation
-            place = await self.with_id(Place(generation, START))
+            place = await self.with_id(generation.at(START))
             if why:
                 raise GoneError(place, why)
             return place
@@ -95,7 +95,7 @@ class Places:
         threads = self._threads
         pool = threads.counters if lines > FEW else threads.readers
         position = await pool.run(position_before, file, place.position.offset, lines)
-        return await self.with_id(Place(place.generation, position) if position else place)
+        return await self.with_id(place.generation.at(position) if position else place)
 
     async def find(self, position: Position) -> Place:
         """The place that `position` names. Raises GoneError if it is in no file any more."""
@@ -166,10 +166,11 @@ class Places:
         while True:
             generation, file = follower.end.generation, follower.file
             if file and await self._holds(file, position):
-                return Place(generation, position)  # it has no name any more
+                return generation.at(position)  # it has no name any more
             generations = self._generations
             known = generations.ending_at(position)
-            known = known or await self._search(generations.open_at, position)
+            if known is None and (opened := await self._search(generations.open_at, position)):
+                return opened.at(position)
             known = known or generations.cut_back_before(position)
             if known:
                 return Place(known, position)

@@ -1,7 +1,6 @@
 """A log whose end is cut off: what stays was sent already, and what comes after that is new."""
 
 import asyncio
-import json
 import os
 from collections.abc import Callable
 from io import BytesIO
@@ -168,35 +167,6 @@ def test_a_log_that_is_cut_back_again_while_that_is_being_noticed_sends_nothing_
 
     assert data(asyncio.run(main())) == ["the last one"]
     assert not lengths
-
-
-@pytest.mark.parametrize("is_rotated", [False, True])
-@pytest.mark.parametrize("seen", [20, KEPT])
-def test_who_was_away_while_a_log_was_cut_back_gets_what_stayed_and_is_told_what_is_gone(
-    tmp_path: Path, seen: int, is_rotated: bool
-) -> None:
-    """The client had less than stayed, and comes back to a place that is still in the file."""
-    log = Log(tmp_path / "app.log")
-    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
-
-    async def main() -> list[Parsed]:
-        async with feeding(log.path, memory=0) as feed:
-            events = await take(whole(feed), 2 * KEPT)
-            lines = [event for event in events if event.type == "message"]
-            os.truncate(log.path, KEPT * 101)
-            while not feed.log.follower.truncations:
-                await asyncio.sleep(0.01)
-            log.append("new")
-            if is_rotated:
-                numbered(log)
-            log.append("the last one")
-            coming = frames(feed, lines[seen - 1].id)
-            return await take(coming, KEPT - seen + 2)
-
-    events = asyncio.run(main())
-    assert data(events) == [*log.lines[seen:KEPT], "new", "the last one"]
-    [gap] = [json.loads(event.data) for event in events if event.type == "gap"]
-    assert gap["bytes"] == (KEPT * 101 if seen < KEPT else None)
 
 
 @pytest.mark.parametrize("is_edited", [False, True])
