@@ -97,7 +97,7 @@ class NextFile:
             if is_same:
                 is_anew = await self._call(followed.found_anew, file)
                 return Recovery.AT_START if is_anew else Recovery.UNREAD, found
-        may_be_equal = is_same and not found.has_copy
+        may_be_equal = (is_same or file.is_deleted) and not found.has_copy
         equal, end = await self._call(_equal, followed, file) if may_be_equal else (0, START)
         recovery = recover(
             Found(
@@ -107,7 +107,10 @@ class NextFile:
                 moved_to=found.start.offset or None,
             )
         )
-        return recovery, found._replace(start=end) if recovery is Recovery.AT_EQUAL else found
+        if recovery is Recovery.AT_EQUAL:
+            found = found if is_same else FoundFile(file, end, followed.trace or found.trace)
+            return recovery, found._replace(start=end)
+        return recovery, found
 
     async def _following(self, followed: Followed, file: File | None) -> FoundFile | None:
         return await self._call(self._look, followed, file)

@@ -1,16 +1,20 @@
-"""Where clients begin in a log whose end was cut off, and what they are told of that."""
+"""Where clients begin and go on in a log whose end was cut off, and what they are told of that."""
 
 import asyncio
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.feeds.contract import Last, Oldest
+from server.logs.archive import FoundFile
+from server.logs.decisions import Recovery
+from server.logs.next_file import NextFile
 from tests.event_stream import Parsed
-from tests.feeding import data, feeding, frames, take, whole
+from tests.feeding import data, feeding, frames, live, take, whole
 from tests.rotations import Log, numbered
 
 KEPT = 100
@@ -80,3 +84,40 @@ def test_who_comes_to_a_log_that_was_cut_back_is_told_what_is_gone_between_its_l
     events = asyncio.run(main())
     assert data(events) == [*log.lines[first:KEPT], "new"]
     assert [event.type for event in events].count("gap") == 1
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_log_that_was_cut_back_and_is_gone_when_that_is_looked_at_sends_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_packed: bool
+) -> None:
+    """It is still open, and goes on where it was cut, whatever else holds the same by now."""
+    log = Log(tmp_path / "app.log")
+    log.append(*(f"{number:0100}" for number in range(2 * KEPT)))
+    new = [f"new {number}" for number in range(20)]
+    recovered = NextFile.recovered
+
+    async def late(*given: Any) -> tuple[Recovery, FoundFile | None]:
+        if not log.lines[2 * KEPT :]:
+            log.append(*new)
+            numbered(log)
+            if is_packed:
+                log.pack(log.beside(".1"))
+            else:
+                log.beside(".1").unlink()
+            log.append("the last one")
+        return await recovered(*given)
+
+    monkeypatch.setattr(NextFile, "recovered", late)
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path) as feed:
+            coming = live(feed)
+            await anext(coming)
+            os.truncate(log.path, KEPT * 101)
+            return await take(coming, 21)
+
+    events = asyncio.run(main())
+    assert data(events) == [*new, "the last one"]
+    changes = [event.type for event in events if event.type != "message"]
+    # others may have come after a file that was renamed and then removed
+    assert changes == ["truncated", "rotated" if is_packed else "gap"]
