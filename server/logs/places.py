@@ -133,7 +133,9 @@ class Places:
         while True:
             generation, file = follower.end.generation, follower.file
             if position.offset > SHARED and file and await self._holds(file, position):
-                return generation.at(position)
+                if await self._is_in(generation):
+                    return generation.at(position)
+                continue
             found = await self._finder.find(position)
             if found is None:
                 break
@@ -145,13 +147,14 @@ class Places:
         """The place that was found while the follower was in `generation`.
 
         None if the follower has gone on since: the file may hold another generation by now. None
-        also if the follower had yet to come to that file, after a wait: look again.
+        also if the follower had yet to come to that file, or to notice that it was written anew,
+        after a wait: look again.
         """
         follower = self._follower
         if follower.end.generation is not generation:
             return None
         if follower.follows(found.file):
-            return generation.at(found.start)
+            return generation.at(found.start) if await self._is_in(generation) else None
         if await self.is_ahead(found.file):
             await follower.progress.wait()
             return None
@@ -160,13 +163,27 @@ class Places:
             start = held.end  # a copy that ends before the place
         return held.at(start)
 
+    async def _is_in(self, generation: Generation) -> bool:
+        """Whether the follower is in a generation, and its file holds no other one by now. If it
+        does, that is waited for a moment to be noticed.
+        """
+        follower = self._follower
+        is_current = await follower.is_current()
+        if follower.end.generation is not generation:
+            return False
+        if not is_current:
+            await follower.progress.wait()
+        return is_current
+
     async def _find_elsewhere(self, position: Position) -> Place:
         """The place of a position that no file with a name holds as it was."""
         follower, why = self._follower, "not in the log"
         while True:
             generation, file = follower.end.generation, follower.file
-            if file and await self._holds(file, position):
-                return generation.at(position)  # it has no name any more
+            if file and await self._holds(file, position):  # it has no name any more
+                if await self._is_in(generation):
+                    return generation.at(position)
+                continue
             generations = self._generations
             known = generations.ending_at(position)
             if known is None and (opened := await self._search(generations.open_at, position)):
