@@ -24,6 +24,13 @@ LOOK = 1.0
 """Seconds between two looks at the directory for a file that came and went before the log, while
 that is empty or not there: other files may come and go there all the time."""
 
+UNKNOWN_CUT = "other lines have come where some were cut off"
+"""Why there is a gap where a log was cut back and grew past all that was taken of it before that
+was seen: what is remembered of a long one tells only about where the new lines begin."""
+
+NOT_EQUAL = 0, START, ""
+"""Of a file that does not hold anything that stood in the one before."""
+
 _Result = TypeVar("_Result")
 
 
@@ -97,8 +104,9 @@ class NextFile:
             if is_same:
                 is_anew = await self._call(followed.found_anew, file)
                 return Recovery.AT_START if is_anew else Recovery.UNREAD, found
-        may_be_equal = (is_same or file.is_deleted) and not found.has_copy
-        equal, end = await self._call(_equal, followed, file) if may_be_equal else (0, START)
+        equal, end, why = NOT_EQUAL
+        if (is_same or file.is_deleted) and not found.has_copy:
+            equal, end, why = await self._call(_equal, followed, file)
         recovery = recover(
             Found(
                 copy_holds_end=found.start == position != START,
@@ -109,7 +117,7 @@ class NextFile:
         )
         if recovery is Recovery.AT_EQUAL:
             found = found if is_same else FoundFile(file, end, followed.trace or found.trace)
-            return recovery, found._replace(start=end)
+            found = found._replace(start=end, why=found.why or why)
         return recovery, found
 
     async def _following(self, followed: Followed, file: File | None) -> FoundFile | None:
@@ -123,9 +131,12 @@ class NextFile:
         return await self._threads.patiently(self._threads.follower.run, function, *args)
 
 
-def _equal(followed: Followed, file: File) -> tuple[int, Position]:
-    """How many bytes at the start of the file stand where they stood, and where the last line of
-    these ends. The rest may be the beginning of a new line, alike by chance.
+def _equal(followed: Followed, file: File) -> tuple[int, Position, str]:
+    """How many bytes at the start of the file stand where they stood, where the last line of these
+    ends, and why it cannot be told that all of them do. The rest may be the beginning of a new
+    line, alike by chance.
     """
     equal = followed.checkpoints.equal(file, followed.left)
-    return equal, position_before(file, equal, 0) or START
+    why = UNKNOWN_CUT if equal >= followed.taken else ""
+    equal = min(equal, followed.taken)
+    return equal, position_before(file, equal, 0) or START, why

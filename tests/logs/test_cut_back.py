@@ -287,7 +287,7 @@ def test_what_is_written_between_a_cut_that_is_noticed_and_a_look_at_it_is_new(
     new = [f"new {number}" for number in range(20)]
     look = next_file._equal
 
-    def once_more_is_written(followed: Followed, file: File) -> tuple[int, Position]:
+    def once_more_is_written(followed: Followed, file: File) -> tuple[int, Position, str]:
         log.append(*new)
         return look(followed, file)
 
