@@ -74,8 +74,7 @@ class Checkpoints:
             return left if left and equal <= left <= same else equal
         if size <= len(self._start):
             return size
-        known = [one for one in self._positions if one.offset <= size]
-        if known and not file.holds(known[-1]):
-            return next((one.offset for one in reversed(known) if file.holds(one)), 0)
-        surely = known[-1].offset if known else len(self._start)
-        return size if left is None else max(surely, min(size, left))
+        stood = size if left is None else min(size, left)
+        known = [one for one in self._positions if one.offset <= stood]
+        held = next((one.offset for one in reversed(known) if file.holds(one)), len(self._start))
+        return held if known and held < known[-1].offset else max(held, stood)

@@ -43,13 +43,27 @@ def test_a_log_that_was_written_anew_is_not(tmp_path: Path, size: int) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 100, 350_000])
-def test_what_came_after_a_log_was_seen_to_be_shorter_is_new(tmp_path: Path, left: int) -> None:
+@pytest.mark.parametrize("lines", [1000, 200_000])
+def test_what_came_after_a_log_was_seen_to_be_shorter_is_new(
+    tmp_path: Path, left: int, lines: int
+) -> None:
     path, whole = tmp_path / "app.log", content(60_000)
     path.write_bytes(whole)
     file = File.open(path)
     checkpoints = Checkpoints.of(file, len(whole))
-    path.write_bytes(whole[:left] + b"new\n" * 1000)
+    path.write_bytes(whole[:left] + b"new\n" * lines)
     assert checkpoints.equal(file, left) == left
+
+
+def test_the_start_is_known_where_nothing_that_is_remembered_behind_it_stands_there(
+    tmp_path: Path,
+) -> None:
+    path, whole = tmp_path / "app.log", content(60_000)
+    path.write_bytes(whole)
+    file = File.open(path)
+    checkpoints = Checkpoints.of(file, len(whole))
+    path.write_bytes(whole[: KEPT + 100] + b"new\n" * 200_000)
+    assert checkpoints.equal(file) == KEPT
 
 
 def test_what_an_editor_writes_anew_in_place_is_not_new(tmp_path: Path) -> None:
