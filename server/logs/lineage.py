@@ -126,13 +126,27 @@ def _by_kept_times(moment: Chain) -> Chain:
 
 
 def _tell_times(moment: Chain) -> bool:
-    """Whether the times of the files tell their order, though they are about the same.
+    """Whether the times of files that stand in the order of their names tell their order, though
+    these are about the same.
 
-    All have kept them. But that of one that was compressed says nothing of those that were not,
-    unless all say the opposite of the names.
+    All have kept them. But one that was compressed may have been written to much earlier: that it
+    is older than one that was not, as the names say, is not contradicted by its time. And numbers
+    that follow each other were given in one way: where some of these rise with the times and others
+    fall, the files were compressed in any order, and renamed since.
     """
-    are_alike = len({file.is_late for file in moment}) == 1
-    return all(map(has_kept_time, moment)) and (are_alike or is_backwards(moment))
+    latest = 0
+    for file in moment:
+        if file.is_late:
+            latest = max(latest, file.written)
+        elif file.written < latest:
+            return False
+    ranked = sorted(moment, key=lambda file: file.rank)
+    rises = {
+        one.written < other.written
+        for one, other in pairwise(ranked)
+        if are_consecutive(one, other) and one.written != other.written
+    }
+    return len(rises) < 2 and all(map(has_kept_time, moment))
 
 
 def _by_trusted_times(chain: Chain, log: Observed | None) -> Chain | None:

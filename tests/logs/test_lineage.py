@@ -119,6 +119,14 @@ ORDERS: dict[str, Case] = {
         ("app.log.23.gz", 1.927), ("app.log.2.gz", 1.963), ("app.log.24.gz", 9),
         ("app.log.1.gz", 10), (LOG, 11),
     ],
+    "the same, and one of them was not compressed": [
+        ("app.log.15.zst", 7.485), ("app.log.16.zst", 7.608), ("app.log.17.zst", 7.609),
+        ("app.log.1", 7.79), (LOG, 9),
+    ],
+    "numbers fall, some compressed within a moment in any order, and renamed since": [
+        ("app.log.12.gz", 5.2), ("app.log.11.gz", 5.15), ("app.log.10.gz", 5.05),
+        ("app.log.9.gz", 5.1), ("app.log.2.gz", 7), ("app.log.1.gz", 8), (LOG, 9),
+    ],
     "one that was not compressed hides nothing of what those around it tell": [
         ("app.log.4.gz", 3.195), ("app.log.21", 3.607), ("app.log.3.gz", 3.822),
         ("app.log.2.gz", 5.13), ("app.log.22.bz2", 8.794), ("app.log.1.gz", 9.203), (LOG, 14),
