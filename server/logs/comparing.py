@@ -83,12 +83,15 @@ def has_kept_time(file: Observed) -> bool:
     return file.changed != file.modified or file.kept is not None
 
 
-def doubts(chain: Chain) -> tuple[int, int]:
+def doubts(chain: Chain) -> tuple[int, int, int]:
     """How many neighbours stand in the wrong order, and of these, how many have numbers that follow
-    each other: those were given in one way, others may have been given in two.
+    each other: those were given in one way, others may have been given in two. The less are in the
+    right order, the greater the doubts.
     """
-    wrong = [pair for pair in _neighbours(chain) if compare(*pair) == 1]
-    return len(wrong), sum(are_consecutive(*pair) for pair in wrong)
+    results = [(compare(*pair), pair) for pair in _neighbours(chain)]
+    wrong = [pair for result, pair in results if result == 1]
+    right = sum(result == -1 for result, _ in results)
+    return len(wrong), sum(are_consecutive(*pair) for pair in wrong), -right
 
 
 def are_consecutive(one: Observed, other: Observed) -> bool:

@@ -127,6 +127,11 @@ ORDERS: dict[str, Case] = {
         ("app.log.12.gz", 5.2), ("app.log.11.gz", 5.15), ("app.log.10.gz", 5.05),
         ("app.log.9.gz", 5.1), ("app.log.2.gz", 7), ("app.log.1.gz", 8), (LOG, 9),
     ],
+    "numbers rise, and logrotate came twice in between": [
+        ("app.log.13.gz", 3), ("app.log.2.gz", 5.2), ("app.log.14.gz", 5.4),
+        ("app.log.17", 6.498, {"renamed": 0}), ("app.log.18.gz", 6.548), ("app.log.1.gz", 6.957),
+        (LOG, 9),
+    ],
     "one that was not compressed hides nothing of what those around it tell": [
         ("app.log.4.gz", 3.195), ("app.log.21", 3.607), ("app.log.3.gz", 3.822),
         ("app.log.2.gz", 5.13), ("app.log.22.bz2", 8.794), ("app.log.1.gz", 9.203), (LOG, 14),
