@@ -67,12 +67,16 @@ def is_backwards(chain: Chain) -> bool:
     still written to. That a file was compressed after another one had been written to says nothing.
     """
     times = [file.written for file in chain]
-    is_sure = all(map(has_kept_time, chain)) or all(
-        other.is_late and not one.is_packed for one, other in pairwise(chain)
-    )
-    least = 2 if is_sure else 3
+    least = 2 if are_sure(chain) else 3
     is_told = not any(one.is_late and not other.is_late for one, other in pairwise(chain))
     return is_told and len(set(times)) >= least and times == sorted(times, reverse=True)
+
+
+def are_sure(chain: Chain) -> bool:
+    """Whether the times of writing say something even if they are about the same."""
+    return all(map(has_kept_time, chain)) or all(
+        other.is_late and not one.is_packed for one, other in pairwise(chain)
+    )
 
 
 def has_kept_time(file: Observed) -> bool:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from server.logs.comparing import (
     TICK,
     are_consecutive,
+    are_sure,
     compare,
     contradictions,
     doubts,
@@ -116,13 +117,14 @@ def _untold(chain: Chain) -> list[Chain]:
 
 
 def _by_kept_times(moment: Chain) -> Chain:
-    """The files in the order of their times, if all have kept these.
+    """The files in the order of their times, if all have kept these, or one was compressed already
+    when the other one was still written to.
 
     Their numbers may have been given in another way than those of the other files, or in two ways.
     """
-    if not _tell_times(moment):
-        return moment
-    return sorted(moment[::-1] if is_backwards(moment) else moment, key=_written)
+    if are_sure(moment) and is_backwards(moment):
+        return moment[::-1]
+    return sorted(moment, key=_written) if _tell_times(moment) else moment
 
 
 def _tell_times(moment: Chain) -> bool:

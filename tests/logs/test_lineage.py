@@ -136,6 +136,10 @@ ORDERS: dict[str, Case] = {
         ("app.log.4.gz", 3.195), ("app.log.21", 3.607), ("app.log.3.gz", 3.822),
         ("app.log.2.gz", 5.13), ("app.log.22.bz2", 8.794), ("app.log.1.gz", 9.203), (LOG, 14),
     ],
+    "numbers rise, one was compressed when the next one was written, then logrotate came": [
+        ("app.log.2.gz", 6.404), ("app.log.19", 6.559, {"renamed": 0}), ("app.log.1", 8.247),
+        (LOG, 9),
+    ],
     "numbers fall, some compressed within a moment by what keeps no times": [
         ("app.log.4.gz", 1.2, {"renamed": 0}), ("app.log.3.gz", 1, {"renamed": 0}),
         ("app.log.2", 3), ("app.log.1", 4), (LOG, 9),
