@@ -96,8 +96,14 @@ class Archive:
             return snapshot
         whole = [entry for entry in snapshot.entries if entry not in pieces]
         left_out = frozenset(entry.identity for entry in pieces)
-        strangers, has_others = snapshot.strangers, snapshot.has_others
-        return Snapshot(whole, snapshot.latest, left_out, strangers, has_others=has_others)
+        return Snapshot(
+            whole,
+            snapshot.latest,
+            left_out,
+            snapshot.strangers,
+            has_others=snapshot.has_others,
+            lost=snapshot.lost,
+        )
 
     def _is_made_of(self, packed: Entry, plain: dict[str, Entry]) -> bool:
         """Whether a compressed file is made, or being made, of a plain one that is still there.

@@ -116,14 +116,15 @@ def _are_all(entries: list[Entry], before: Predecessor) -> bool:
     until it was removed or replaced, or still is the log, truncated, and nothing was copied from
     it since. A file that was renamed or copied first may have had others after it that were
     removed, too. So may one that is gone, unless nothing was taken of it. They are not if one was
-    seen to follow it that is in none of the files any more.
+    seen to follow it, or to come between it and them, that is in none of the files any more.
     """
     trace, fate, first = before.trace, before.fate, first_filled(entries)
-    if trace:
-        if first and trace.is_followed_by(first):
-            return True
-        if trace.has_lost_the_next(before.snapshot):
-            return False
+    if _has_lost_others(before, first):
+        return False
+    if trace and first and trace.is_followed_by(first):
+        return True
+    if trace and trace.has_lost_the_next(before.snapshot):
+        return False
     if before.is_there:
         return True
     if trace:
@@ -134,6 +135,25 @@ def _are_all(entries: list[Entry], before: Predecessor) -> bool:
         return True
     is_gone = fate is Fate.REMOVED or trace.is_gone_from(before.snapshot)
     return before.is_empty and not is_gone
+
+
+def _has_lost_others(before: Predecessor, first: Entry | None) -> bool:
+    """Whether a file was seen that came after the generation and before the first one that may
+    follow it, and is gone.
+
+    A generation that had no line when it was seen is younger than all that was there then.
+    """
+    entry, trace = before.entry, before.trace
+    own = entry.seen.since if entry else None
+    if own is None and trace and trace.was_log:
+        own = trace.snapshot.latest
+    if own is None:
+        return False
+    since = first.seen.since if first else None
+    return any(
+        own < lost and (since is None or lost < since) and not (trace and trace.begins(text))
+        for text, lost in before.snapshot.lost.items()
+    )
 
 
 def _is_truncated_log(trace: Trace, first: Entry | None) -> bool:

@@ -38,8 +38,7 @@ class Trace(NamedTuple):
         if place is not None:
             return place < self.place and entry.identity not in self.copies
         since, own = entry.seen.since, self.entry.seen.since if self.entry else None
-        was_log = self.place >= len(self.snapshot.entries) - 1
-        if not was_log or since is None or since == own:
+        if not self.was_log or since is None or since == own:
             return False
         # A copy of the log that was being made holds what the log held, and no older lines.
         return since <= self.snapshot.latest and entry.identity not in self.snapshot.left_out
@@ -49,6 +48,15 @@ class Trace(NamedTuple):
         """Its file as it was seen, None if it had no name."""
         entries = self.snapshot.entries
         return entries[self.place] if self.place < len(entries) else None
+
+    @property
+    def was_log(self) -> bool:
+        """Whether its file was the youngest one when it was seen."""
+        return self.place >= len(self.snapshot.entries) - 1
+
+    def begins(self, text: bytes) -> bool:
+        """Whether a file that began with `text`, behind NUL bytes, may have been its own."""
+        return self.head.lstrip(b"\0").startswith(text)
 
     def is_gone_from(self, snapshot: Snapshot) -> bool:
         """Whether its file was there, and is not any more. The file must have been kept open.

@@ -189,6 +189,7 @@ class Listing:
                 seen for seen in observed if seen.identity not in belonging and seen.is_stranger
             ),
             has_others=len(ordered) < len(entries),
+            lost=self._sightings.lost,
         )
         has_time = snapshot.log is not None and snapshot.log.facts.first is not None
         self._is_doubtful = snapshot.has_others and not has_time

@@ -15,6 +15,9 @@ from server.logs.position import HEAD
 MOST_KNOWN = 10_000
 """Files that are remembered."""
 
+MOST_LOST = 256
+"""Files that are gone of which it is remembered how they began."""
+
 LEAST_ALIKE = 16
 """Bytes by which a file is known again that has grown before it was compressed or copied."""
 
@@ -78,6 +81,7 @@ class Sightings:
     def __init__(self) -> None:
         self._watched: OrderedDict[Identity, _Watched] = OrderedDict()
         self._seen: OrderedDict[Identity, _Seen] = OrderedDict()
+        self._lost: OrderedDict[bytes, int] = OrderedDict()  # `since` by how they begin
         self.latest = 0
         """What files have that were new at the last look. The log has one more if it was new."""
 
@@ -110,6 +114,13 @@ class Sightings:
         for identity in identities:
             if identity in self._seen:
                 self._seen[identity] = self._seen[identity]._replace(has_belonged=True)
+
+    @property
+    def lost(self) -> dict[bytes, int]:
+        """How files of the log begin that were seen, and are in none that is there now, with when
+        they were seen first.
+        """
+        return dict(self._lost)
 
     def was_log(self, identity: Identity) -> bool:
         """Whether a file that is there now stood at the log's own path at some look."""
@@ -165,11 +176,24 @@ class Sightings:
             if identity in self._watched:
                 since = min(since, self._watched[identity].since)
             seen[identity] = _Seen(sight, since, self.latest, was_log, has_belonged, kept)
+        self._note_lost([one.sight.text for one in seen.values() if one.sight.text])
         for identity, one in seen.items():
             known.pop(identity, None)
             known[identity] = one
         forget_oldest(known)
         return {identity: one.since for identity, one in seen.items() if identity in known}
+
+    def _note_lost(self, texts: Sequence[bytes]) -> None:
+        """Note what was there at the look before, and does not begin any of the files any more."""
+        for one in self._seen.values():
+            if one.look == self.latest - 2 and one.has_belonged and one.sight.text:
+                self._lost[one.sight.text] = one.since
+        whole = set(texts)
+        for text in [*self._lost]:
+            is_short = len(text) < HEAD
+            if text in whole or (is_short and any(now.startswith(text) for now in texts)):
+                del self._lost[text]
+        forget_oldest(self._lost, MOST_LOST)
 
     def _before_packing(self, text: bytes, now: dict[Identity, Sight]) -> _Seen | None:
         """The file in which a compressed file's content was seen before; None if it was not.
@@ -201,7 +225,7 @@ def _copy_of(text: bytes, others: Iterable[Sight]) -> Sight | None:
     return copies[0] if len(copies) == 1 and len(text) >= LEAST_ALIKE else None
 
 
-def forget_oldest(remembered: OrderedDict[_Key, _Value]) -> None:
-    """Keep no more than MOST_KNOWN."""
-    while len(remembered) > MOST_KNOWN:
+def forget_oldest(remembered: OrderedDict[_Key, _Value], most: int = MOST_KNOWN) -> None:
+    """Keep no more than so many."""
+    while len(remembered) > most:
         remembered.popitem(last=False)

@@ -2,7 +2,7 @@
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,6 +101,7 @@ class Snapshot:
     left_out: files that were being made then, such as copies of the log.
     strangers: files that only their names tell to be the log's, and that somebody writes to.
     has_others: whether files were left out that have such names as the log's have.
+    lost: how files begin that were seen earlier and are gone, and `Observed.since` of each.
     """
 
     def __init__(
@@ -111,12 +112,14 @@ class Snapshot:
         strangers: tuple[Observed, ...] = (),
         *,
         has_others: bool = False,
+        lost: Mapping[bytes, int] | None = None,
     ) -> None:
         self.entries = entries
         self.latest = latest
         self.left_out = left_out
         self.strangers = strangers
         self.has_others = has_others
+        self.lost = lost or {}
         self.index = {entry.identity: number for number, entry in enumerate(entries)}
 
         self.beginnings: dict[bytes, int] = {}

@@ -30,6 +30,7 @@ class Case(NamedTuple):
 
     seen: None if it was not seen earlier.
     latest, left_out, made: see `Snapshot` and `Trace.copies` of that look.
+    lost: files that were seen since, and are gone.
     """
 
     now: str
@@ -44,10 +45,13 @@ class Case(NamedTuple):
     latest: int = 0
     left_out: str = ""
     made: str = ""
+    lost: str = ""
 
     @property
     def predecessor(self) -> Predecessor:
-        now = Snapshot(entries(self.now), strangers=tuple(e.seen for e in entries(self.strangers)))
+        strangers = tuple(one.seen for one in entries(self.strangers))
+        lost = {one.facts.text: one.seen.since or 0 for one in entries(self.lost)}
+        now = Snapshot(entries(self.now), strangers=strangers, lost=lost)
         trace, own = None, entry("app.log=A")
         if self.seen is not None:
             left_out = frozenset(one.identity for one in entries(self.left_out))
@@ -107,7 +111,38 @@ CASES = {
     "the next one held nothing": Case(
         "app.log.1=A app.log=C", "app.log", seen="app.log.1=A app.log=B:", place=0
     ),
+    "one that came after it is gone": Case(
+        "app.log.1=A@2 app.log=C@6", "app.log", DOUBTFUL, place=0, lost="app.log=B@4"
+    ),
+    "one that came after it was gone before the next one was seen to follow it": Case(
+        "app.log.1=A@2 app.log=C@6",
+        "app.log",
+        DOUBTFUL,
+        seen="app.log.1=A@2 app.log=C@6",
+        place=0,
+        lost="app.log=B@4",
+    ),
+    "one that came before it is gone": Case(
+        "app.log.1=A@4 app.log=C@6", "app.log", place=0, lost="app.log=B@2"
+    ),
+    "one that came after the next one is gone": Case(
+        "app.log.1=A@2 app.log=B@4", "app.log", place=0, lost="app.log=C@6"
+    ),
     # --- none is, and the next one was seen ---
+    "one that was seen after it is gone": Case(
+        "app.log=C@8",
+        "app.log",
+        DOUBTFUL,
+        seen="app.log=A@4",
+        fate=Fate.NAMED,
+        lost="app.log=B@6 app.log=A@4",
+    ),
+    "one that was seen after it held nothing is gone": Case(
+        "app.log=C@8", "app.log", DOUBTFUL, seen="app.log=A:", latest=4, lost="app.log=B@5"
+    ),
+    "itself is gone, and nothing else": Case(
+        "app.log=C@8", "app.log", seen="app.log=A@4", fate=Fate.NAMED, lost="app.log=A@6"
+    ),
     "nothing is known of it": Case("app.log.1=B app.log=C", "app.log.1 app.log"),
     "the next one is there": Case(
         "app.log.1=B app.log=C", "app.log.1 app.log", seen="app.log.1=A app.log=B"

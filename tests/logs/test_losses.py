@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from server.feeds.contract import Oldest
 from server.logs.generation import Place
 from server.logs.position import START
 from tests.event_stream import Parsed
@@ -271,3 +272,28 @@ def test_a_copy_comes_before_what_was_written_since_to_a_log_that_is_deleted_by_
             feed.log.close()
 
     assert numbers(asyncio.run(main())) == [None, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_what_was_seen_after_a_file_and_is_gone_before_that_is_finished_is_a_gap(
+    tmp_path: Path, is_seen: bool
+) -> None:
+    """What nobody has seen cannot be missed."""
+    log = Log(tmp_path / "app.log")
+    log.write()
+
+    async def main() -> list[Parsed]:
+        with log.path.open("a") as writer:
+            async with feeding(log.path) as feed:
+                coming = live(feed)
+                await anext(coming)
+                numbered(log)
+                log.write()
+                if is_seen:
+                    await feed.locate(Oldest())
+                log.path.unlink()
+                log.write()
+                writer.close()
+                return await take(coming, 3)
+
+    assert numbers(asyncio.run(main())) == [None] * is_seen + [6, 7, 8]

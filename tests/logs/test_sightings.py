@@ -187,3 +187,35 @@ def test_when_a_file_was_written_to_is_kept_when_it_is_compressed_again_and_agai
         sightings.look(later)
         assert [sightings.kept(one.identity) for one in later] == [5, None]
         later = [one._replace(identity=(1, 10 + one.identity[1]), modified=12) for one in later]
+
+
+@pytest.mark.parametrize(
+    ("now", "is_lost"),
+    [
+        ([], True),
+        ([plain(1, OTHER)], True),  # it was truncated, or another one got its number
+        ([plain(1)], False),
+        ([plain(2)], False),  # a copy
+        ([packed(2)], False),
+        ([plain(1, LINE + OTHER)], False),
+        ([unreadable(1, is_packed=False)], False),
+    ],
+)
+def test_a_file_of_the_log_is_lost_while_none_begins_as_it_did(
+    now: list[Sight], is_lost: bool
+) -> None:
+    sightings = Sightings()
+    _, since = sightings.look([plain(1)])
+    sightings.belong([(1, 1)])
+    for _ in range(2):
+        sightings.look(now)
+        assert sightings.lost == ({LINE: since[1, 1]} if is_lost else {})
+    sightings.look([plain(3, LINE + OTHER)])
+    assert not sightings.lost
+
+
+def test_a_file_that_is_not_the_logs_is_not_lost() -> None:
+    sightings = Sightings()
+    sightings.look([plain(1)])
+    sightings.look([])
+    assert not sightings.lost
