@@ -30,9 +30,10 @@ class Fate(Enum):
     UNKNOWN = auto()
     """It is not open."""
     NAMED = auto()
-    """It has a name, or had one that the live file has until it was removed."""
+    """It has a name, or had one that the live file has until it was seen to be removed."""
     REMOVED = auto()
-    """It was renamed or copied first: others may have come after it that were removed, too."""
+    """It was renamed or copied first, or nobody looked for a while when it was removed: others may
+    have come after it that were removed, too."""
 
 
 class Predecessor(NamedTuple):

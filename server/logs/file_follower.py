@@ -108,7 +108,7 @@ class FileFollower:
         try:
             while True:
                 is_live = self._path.names(file)
-                file.was_live |= is_live
+                file.note(is_live)
                 tailing.start(followed.look(is_live, True, self.quiet), followed.taken)
                 data = await self._intake.next(file, followed.taken, is_live)
                 is_due = is_live and time.monotonic() - looked > LOOK

@@ -82,10 +82,25 @@ class File:
         status = os.fstat(descriptor)
         self.identity: Identity = packed.identity if packed else (status.st_dev, status.st_ino)
         """Which file it is; of an unpacked one, that of the compressed file."""
-        self.was_live = False
-        """Whether it was once followed at the log's own path."""
+        self._live_at: float | None = None
+        self.unseen = 0.0
+        """Seconds before it was seen not to stand at the log's own path any more, in which nobody
+        had looked."""
         self.damage = ""
         """Why it does not hold all that it should; empty if nothing is known to be missing."""
+
+    @property
+    def was_live(self) -> bool:
+        """Whether it was once followed at the log's own path."""
+        return self._live_at is not None
+
+    def note(self, is_live: bool) -> None:
+        """Note whether it is seen to stand at the log's own path now."""
+        now = time.monotonic()
+        if is_live:
+            self._live_at, self.unseen = now, 0.0
+        elif self._live_at is not None and not self.unseen:
+            self.unseen = now - self._live_at
 
     @classmethod
     def open(cls, path: Path) -> Self:

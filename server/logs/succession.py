@@ -13,6 +13,10 @@ from server.logs.snapshot import Entry, Snapshot
 from server.logs.trimming import LEAST_CONTEXT, LEAST_IN_OTHERS, NOTHING, Context, find_context
 from server.logs.trouble import CannotReadError
 
+MOST_UNSEEN = 3.0
+"""Seconds for which nobody may have looked when a log is seen to be removed: in longer ones, others
+may have come to its path, and be gone."""
+
 
 class Succession:
     """What follows a generation among the files of `archive`. It belongs in a thread."""
@@ -80,9 +84,10 @@ class Succession:
     def _fate(self, file: File | None) -> Fate:
         if file is None:
             return Fate.UNKNOWN
-        if not file.is_deleted or self._archive.layout.has_been_live(file.last_name):
+        if not file.is_deleted:
             return Fate.NAMED
-        return Fate.REMOVED
+        was_log = self._archive.layout.has_been_live(file.last_name)
+        return Fate.NAMED if was_log and file.unseen < MOST_UNSEEN else Fate.REMOVED
 
     def _shorter_copies(
         self, snapshot: Snapshot, end: Position, trace: Trace, checkpoints: Checkpoints | None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import re
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import pairwise
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from server.feeds.contract import Oldest
+from server.logs import succession
 from server.logs.generation import Place
 from server.logs.position import START
 from tests.event_stream import Parsed
@@ -297,3 +299,28 @@ def test_what_was_seen_after_a_file_and_is_gone_before_that_is_finished_is_a_gap
                 return await take(coming, 3)
 
     assert numbers(asyncio.run(main())) == [None] * is_seen + [6, 7, 8]
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_what_may_have_come_and_gone_while_nobody_looked_at_a_log_that_was_removed_is_a_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_late: bool
+) -> None:
+    log = Log(tmp_path / "app.log")
+    log.write()
+
+    async def main() -> list[Parsed]:
+        async with feeding(log.path) as feed:
+            coming = live(feed)
+            await anext(coming)
+            log.write()
+            await take(coming, 3)
+            log.path.unlink()
+            if is_late:
+                log.write()
+                log.path.unlink()
+                monkeypatch.setattr(succession, "MOST_UNSEEN", 0.5)
+                time.sleep(0.5)
+            log.write()
+            return await take(coming, 3)
+
+    assert numbers(asyncio.run(main())) == ([None, 9, 10, 11] if is_late else [6, 7, 8])
