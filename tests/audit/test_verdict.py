@@ -223,3 +223,22 @@ def test_a_place_is_not_known_to_a_server_that_has_not_seen_what_stood_before_it
     verdict = Verdict(Record(LINES, times, [cut], servers=[Serving([start])]), [client])
     verdict.judge_all()
     assert verdict.counts["false gaps"] == false
+
+
+@pytest.mark.parametrize(("starts", "false"), [((0.0, 30.0), 0), ((30.0, 0.0), 2)])
+def test_a_gap_is_judged_by_what_the_server_knew_that_told_it(
+    starts: tuple[float, float], false: int
+) -> None:
+    """The lines after it may come from another one."""
+    client = Client("client", "from=start", 0)
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\n" + b"".join(ALL[:10]))
+    client.server = 1
+    client.feed(gap("not in the log"))
+    client.server = 0
+    client.feed(b"".join(ALL[10:]))
+    cut = Destroyed(Span(1, 8), since=20.0, action="cut_the_front", seen=True)
+    times = [0.0] * (LINES + 1)
+    servers = [Serving([start]) for start in starts]
+    verdict = Verdict(Record(LINES, times, [cut], servers=servers), [client])
+    verdict.judge_all()
+    assert verdict.counts["false gaps"] == false

@@ -175,7 +175,7 @@ class Verdict:
             if subtract(around, destroyed) != around:
                 return
             is_unprovable = any(why in gap.text for why in UNPROVABLE) and self._was_touched(gap.at)
-            if is_unprovable or ("not in the log" in gap.text and self._is_front_cut(gap.at)):
+            if is_unprovable or ("not in the log" in gap.text and self._is_front_cut(gap)):
                 self.counts["unprovable gaps"] += 1
             else:
                 self._fail("false gaps", around[0], gap.text)
@@ -188,15 +188,11 @@ class Verdict:
             for action in self.record.actions
         )
 
-    def _is_front_cut(self, at: float) -> bool:
+    def _is_front_cut(self, gap: Fact) -> bool:
         """Whether what stood before the client's last line, by which its place is known, was cut
-        off before the server knew the log.
+        off before the server that told the gap knew the log.
         """
-        server = next(
-            (one.server for one in self._client.history[self._place :] if isinstance(one, Run)),
-            self._client.server,
-        )
-        start = max(start for start in self.record.servers[server].starts if start <= at)
+        start = max(start for start in self.record.servers[gap.server].starts if start <= gap.at)
         return any(
             one.action == "cut_the_front"
             and 0 < (self._last or 0) - one.span.last <= NEAR
