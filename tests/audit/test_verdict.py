@@ -242,3 +242,25 @@ def test_a_gap_is_judged_by_what_the_server_knew_that_told_it(
     verdict = Verdict(Record(LINES, times, [cut], servers=servers), [client])
     verdict.judge_all()
     assert verdict.counts["false gaps"] == false
+
+
+@pytest.mark.parametrize(
+    ("action", "lines", "false"),
+    [
+        ("cut_back", 12, 0),
+        ("cut_back", 50, 2),
+        ("rotate", 12, 2),
+    ],
+)
+def test_a_gap_may_come_a_few_lines_after_those_that_were_cut_back(
+    action: str, lines: int, false: int
+) -> None:
+    """It is not known where a long log was cut that was written on at once."""
+    client = Client("client", "from=start", 0)
+    first, later = frames(*range(1, 5)), frames(*range(9, 9 + lines))
+    rest = frames(*range(9 + lines, 100))
+    client.feed(b"HTTP/1.0 200 OK\r\n\r\n" + b"".join([*first, *later, gap(), *rest]))
+    gone = Destroyed(Span(5, 8), since=0.0, action=action, seen=True)
+    verdict = Verdict(Record(99, [0.0] * 100, [gone]), [client])
+    verdict.judge_all()
+    assert verdict.counts["false gaps"] == false

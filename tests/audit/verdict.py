@@ -175,7 +175,8 @@ class Verdict:
             if subtract(around, destroyed) != around:
                 return
             is_unprovable = any(why in gap.text for why in UNPROVABLE) and self._was_touched(gap.at)
-            if is_unprovable or ("not in the log" in gap.text and self._is_front_cut(gap)):
+            is_unprovable |= "not in the log" in gap.text and self._is_front_cut(gap)
+            if is_unprovable or self._is_late():
                 self.counts["unprovable gaps"] += 1
             else:
                 self._fail("false gaps", around[0], gap.text)
@@ -186,6 +187,15 @@ class Verdict:
         return any(
             since <= action.at <= at and action.name not in HARMLESS
             for action in self.record.actions
+        )
+
+    def _is_late(self) -> bool:
+        """Whether lines were cut back that it lacks, a few lines ago: of a long log that is written
+        on before that is noticed, it is not known where it was cut.
+        """
+        missing = self._missing[-1].last if self._missing else 0
+        return 0 < (self._last or 0) - missing <= NEAR and any(
+            one.action == "cut_back" and one.span.last == missing for one in self.record.destroyed
         )
 
     def _is_front_cut(self, gap: Fact) -> bool:
