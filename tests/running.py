@@ -121,6 +121,14 @@ class Server:
         """The processes of this server that are running GNU tail, by the name that it has here."""
         return children(self.proc, "tail", "gtail", recursive=False)
 
+    def resume_tails(self) -> None:
+        """Let all tails go on: one that is stopped outlives its server, and keeps what it has taken
+        of the system's inotify instances.
+        """
+        with suppress(psutil.NoSuchProcess):  # it may end at any time
+            for tail in self.tails():
+                tail.resume()
+
     def tail(self) -> psutil.Process:
         """The one `tail`, as soon as it runs."""
         found: list[psutil.Process] = []

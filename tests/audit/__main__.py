@@ -48,6 +48,7 @@ def audit(
         audience.settle(lambda client: client.last == writer.last)
         is_alive = server.process.poll() is None
     finally:
+        server.resume_tails()
         server.process.kill()
         server.process.wait()
     record = Record(

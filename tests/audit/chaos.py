@@ -99,6 +99,7 @@ class Chaos:
 
     def _restart(self, number: signal.Signals) -> None:
         with self._pause():
+            self.server.resume_tails()
             code = self.server.end(number)
             assert number == signal.SIGKILL or code == 0, f"the server ended with {code}"
             self._some_on_files(3)

@@ -188,6 +188,7 @@ class Audit:
 
     def close(self) -> None:
         for server in self.servers:
+            server.resume_tails()
             server.process.kill()
             server.process.wait()
 
