@@ -235,7 +235,7 @@ def replay(pipe: Connection, url: str, lines: int) -> None:
 
 
 def drain(pipe: Connection, url: str) -> None:
-    """What the process of a client does that takes whatever comes. It says when it has begun."""
+    """Take whatever comes from `url`, in a process of its own, and tell `pipe` when that begins."""
     client = _Client(url)
     client.await_first_bytes()
     client.socket.setblocking(True)

@@ -18,7 +18,7 @@ from server.logs.tailing import MOST_TAILS
 
 TAILS, NO_TAILS = f"{RIACHO.name}, a tail for each log", f"{RIACHO.name}, no tail for them"
 SPOOL, CAT = f"{RIACHO.name}, nobody reads", "cat into a file"
-"""What the figures are of."""
+"""Names of rows for which there are goals."""
 
 READ = 20
 """Logs that the clients of `tails` read."""
@@ -82,7 +82,7 @@ def spool(scale: Scale) -> Results:
     blocks = (50 if scale.quick else 2_000) * 1_000_000 // len(block)
 
     def fed(pipe: IO[bytes], cpu: Callable[[], float]) -> Figures:
-        """What it takes until all is taken: a pipe holds 64 KB of it."""
+        """Write all blocks, and say how fast the pipe takes them. It holds 64 KB at the most."""
         before, start = cpu(), time.monotonic()
         for _ in range(blocks):
             pipe.write(block)

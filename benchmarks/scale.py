@@ -1,4 +1,4 @@
-"""How much is measured, and of whom."""
+"""How much is measured, and which servers."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class Scale:
 
 
 def attempt(load: Callable[[], Figures]) -> Figures:
-    """What a load took, or what went wrong."""
+    """Run a load: its figures, or the error as their `problem`."""
     try:
         return load()
     except (OSError, EOFError, psutil.Error, subprocess.CalledProcessError) as error:

@@ -1,4 +1,4 @@
-"""What the times of files say of the order in which they were written: pure functions."""
+"""Tells from the times of files in which order they were written: pure functions."""
 
 from itertools import pairwise
 
