@@ -29,7 +29,7 @@ class LogFeed:
         self.log = log
         self._encode = encode
         self.recent = Recent(memory // 2)
-        self._readings = Readings(self._read_back, memory // 4)
+        self._readings = Readings(self._read_back, _lasts, memory // 4)
         self._queue = FairQueue()
         self._fanout = Fanout(self._news, self._queue)
         self.counters: Counter[str] = Counter()
@@ -137,3 +137,8 @@ class LogFeed:
         """See `Feed.subscribe`."""
         assert isinstance(place, LogPlace)
         return PushedSubscription(self, place, push)
+
+
+def _lasts(place: LogPlace, block: Block) -> bool:
+    """What is lines stays lines. Where a file is missing, it may be there the next time."""
+    return block.end.generation is place.generation

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from math import inf
@@ -22,8 +22,9 @@ from server.feeds.merged_place import (
     is_behind,
     part_of,
 )
+from server.feeds.merged_recent import MergedRecent
 from server.feeds.merging import Chunks
-from server.feeds.recent import ENOUGH, OVERHEAD
+from server.feeds.readings import Readings
 from server.feeds.served import ServedLog
 from server.feeds.subscription import PushedSubscription
 from server.logs.follower import Publish
@@ -32,7 +33,8 @@ from server.logs.generation import Place as LogPlace
 from server.sse.event import control_event, told
 
 TOGETHER = 0.005
-"""Seconds for which new lines wait for those of other logs: each client gets them in one piece."""
+"""Seconds between two rounds in which clients are handed new lines, at the least: under load, each
+client gets those of many logs in one piece, and a line that comes alone does not wait."""
 
 MOST_LEFT = 1000
 """Logs that were merged once of which it is known where they were left."""
@@ -42,7 +44,8 @@ class MergedFeed:
     """The lines of several logs as JSON objects with the names of their logs.
 
     backlog: lines that a client gets of logs that it did not read before.
-    memory: bytes that are used, half of them for new lines that some clients have yet to get.
+    memory: bytes that are used, half of them for new lines that some clients have yet to get, and
+        a quarter each for what was read of the logs and for what clients that are behind share.
     served: gives the names of all logs that are served, also of those that are not merged here.
     """
 
@@ -64,8 +67,9 @@ class MergedFeed:
         self._history = MergedHistory(self._logs, self._left, self._chunks, memory // 4)
         self._end = MergedPlace({}, 0)
         self._has_begun = self._is_telling = False
-        self._recent: deque[MergedBlock] = deque()
-        self._size, self._most = 0, memory // 2
+        self._told = 0.0  # when clients were handed what was new, on the event loop's clock
+        self._recent = MergedRecent(memory // 2)
+        self._readings = Readings(self._read_back, _lasts, memory // 4)
         self._queue = FairQueue()
         self._fanout = Fanout(self._news, self._queue)
         self.has_failed = False
@@ -73,9 +77,9 @@ class MergedFeed:
 
     def resize(self, memory: int) -> None:
         """Use up to `memory` bytes from now on."""
-        self._most = memory // 2
+        self._recent.resize(memory // 2)
+        self._readings.resize(memory // 4)
         self._history.resize(memory // 4)
-        self._evict()
 
     @property
     def names(self) -> list[str]:
@@ -128,6 +132,7 @@ class MergedFeed:
         log.tellers.append(self._say)
         log.failers.append(self.fail)
         joined = self._history.join(log.name)
+        self._readings.clear()
         self._end = MergedPlace({**self._end.places, log.name: place}, self._end.number, joined)
 
     def remove(self, log: ServedLog) -> None:
@@ -144,6 +149,7 @@ class MergedFeed:
         listener = self._listeners.pop(name, None)
         if listener:
             log.ignore(listener)
+        self._readings.clear()
         self._left[name] = Left(log, self._end.places[name])
         while len(self._left) > MOST_LEFT:
             self._left.popitem(last=False)
@@ -196,44 +202,20 @@ class MergedFeed:
         if parts:
             end.parts = parts  # which need not be worked out again
         self._recent.append(MergedBlock(self._end, frames, end, events))
-        self._size += len(frames) + OVERHEAD
         self._end = end
-        self._evict()
         if not self._is_telling:
             self._is_telling = True
-            asyncio.get_running_loop().call_later(TOGETHER, self._tell)
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(loop.time(), self._told + TOGETHER), self._tell)
 
     def _tell(self) -> None:
         self._is_telling = False
+        self._told = asyncio.get_running_loop().time()
         self._fanout.tell()
 
-    def _evict(self) -> None:
-        while self._size > self._most and len(self._recent) > 1:
-            self._size -= len(self._recent.popleft().frames) + OVERHEAD
-
     def _news(self, place: Place) -> MergedBlock | None:
-        """All that follows `place`, if it is in memory and not much."""
-        block = self._gather(place)
-        return block if block and block.end is self._end else None
-
-    def _gather(self, place: Place) -> MergedBlock | None:
-        """Enough of what follows `place`, None if it is not in memory."""
         assert isinstance(place, MergedPlace)
-        if place.number is None or not self._recent:
-            return None
-        first = self._recent[0].start.number
-        assert first is not None
-        index = place.number - first
-        if not 0 <= index < len(self._recent):
-            return None
-        block = self._recent[index]
-        frames, size, events = [block.frames], len(block.frames), block.events
-        while size < ENOUGH and (index := index + 1) < len(self._recent):
-            block = self._recent[index]
-            frames.append(block.frames)
-            size += len(block.frames)
-            events += block.events
-        return MergedBlock(place, b"".join(frames), block.end, events)
+        return self._recent.news(place)
 
     # --- the contract -------------------------------------------------------------------
 
@@ -258,7 +240,7 @@ class MergedFeed:
             place, gone = await self._history.oldest()
         if gone:
             raise LostError(place, "; ".join(gone))
-        return self._as_end(place, self._end)
+        return _as_end(place, self._end)
 
     def _with_pending(self, place: MergedPlace, id: str) -> tuple[MergedPlace, int]:
         """The place, with what the id says of logs that have yet to come, and how many have gone.
@@ -277,10 +259,6 @@ class MergedFeed:
             place = MergedPlace(place.places, joined=place.joined, pending=pending)
         return place, len(others) - len(kept)
 
-    def _as_end(self, place: MergedPlace, end: MergedPlace) -> MergedPlace:
-        """What is, or was, the live end itself, if the place is that: what follows is in memory."""
-        return end if place == end else place
-
     async def read(self, place: Place) -> Batch:
         """See `Feed.read`."""
         return await self.read_for(Waiter(place, None))
@@ -293,12 +271,13 @@ class MergedFeed:
             await self._wait(waiter)
         place = waiter.place
         assert isinstance(place, MergedPlace)
-        gathered = self._gather(place)
-        if gathered:
-            return gathered
-        end = self._end
+        return self._recent.read(place) or await self._readings.get(place)
+
+    async def _read_back(self, place: MergedPlace) -> MergedBlock:
+        """What follows a place, up to where memory holds the rest."""
+        end = self._recent.entry(place, self._end)
         block = await self._history.read(place, end)
-        return block._replace(end=self._as_end(block.end, end))
+        return block._replace(end=_as_end(block.end, end))
 
     async def _wait(self, waiter: Waiter) -> None:
         """Wait for news, or until the client is to be told that logs do not come any more."""
@@ -335,3 +314,13 @@ class MergedFeed:
     def subscribe(self, place: Place, push: Push | None = None) -> PushedSubscription:
         """See `Feed.subscribe`."""
         return PushedSubscription(self, place, push)
+
+
+def _as_end(place: MergedPlace, end: MergedPlace) -> MergedPlace:
+    """What is, or was, the live end itself, if the place is that: what follows is in memory."""
+    return end if place == end else place
+
+
+def _lasts(place: MergedPlace, block: MergedBlock) -> bool:
+    """What is lines stays lines. A log of which nothing could be read may be well the next time."""
+    return block.events > 0 and not place.pending and block.end.is_in_files_of(place)

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from server.feeds.blocks import ENOUGH
 from server.feeds.composite import tag_of, unpack
 from server.feeds.merged_place import Left, MergedBlock, MergedPlace, Pending, is_behind, part_of
 from server.feeds.merging import NEVER, Chunk, Chunks, in_order
 from server.feeds.pieces import Pieces
-from server.feeds.recent import ENOUGH
 from server.feeds.served import ServedLog
 from server.logs.generation import Place, gap
 from server.logs.places import GoneError
@@ -78,7 +78,8 @@ class MergedHistory:
         joined, logs, ends = self.joined, dict(self._logs), dict(end.places)
         said, places, pending = await self._here(place, logs, ends)
         behind = [name for name in ends if is_behind(places[name], ends[name])]
-        chunks = await self._read(logs, {name: places[name] for name in behind})
+        found = await self._read(logs, {name: places[name] for name in behind})
+        chunks = {name: chunk.up_to(ends[name]) for name, chunk in found.items()}
         unfinished = {name for name, one in chunks.items() if is_behind(one.end, ends[name])}
         parts = {name: part_of(name, places[name]) for name in sorted(places)}
         pending_id = pending.id if pending else ""

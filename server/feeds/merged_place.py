@@ -68,9 +68,29 @@ class MergedPlace:
             return True
         if not isinstance(other, MergedPlace):
             return False
-        return (self.places, self.pending) == (other.places, other.pending)
+        own, others = (self.joined, self.pending), (other.joined, other.pending)
+        return own == others and self.places == other.places
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(frozenset(self.places.items()))
+
+    def has_logs_of(self, other: "MergedPlace") -> bool:
+        """Whether no log has come or gone between this place and the other one."""
+        return self.joined == other.joined and self.places.keys() == other.places.keys()
+
+    def is_past(self, other: "MergedPlace") -> bool:
+        """Whether it is, in any log, behind a place that has the same logs and was a live end."""
+        return any(is_behind(place, self.places[name]) for name, place in other.places.items())
+
+    def is_in_files_of(self, other: "MergedPlace") -> bool:
+        """Whether both are in the same files, so that nothing but lines stands between them."""
+        return self.has_logs_of(other) and all(
+            place.generation is other.places[name].generation for name, place in self.places.items()
+        )
 
     @cached_property
     def id(self) -> str:

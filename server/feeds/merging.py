@@ -67,6 +67,15 @@ class Chunk(NamedTuple):
         is_within = 0 < index < len(self.items) and self.items[index - 1].end == place
         return Chunk(place, self.items[index:]) if is_within else None
 
+    def up_to(self, end: Place) -> "Chunk":
+        """The items up to a place; the first one in any case, which may lead past it."""
+        if end.generation is not self.start.generation:
+            return self
+        count = bisect_right(
+            self.items, end.position.offset, key=lambda item: item.end.position.offset
+        )
+        return self if count >= len(self.items) else Chunk(self.start, self.items[: max(1, count)])
+
 
 class Chunks:
     """Makes chunks of what logs give, lines clipped to `max_line` bytes.

@@ -8,23 +8,32 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Generic, TypeVar
 
-from server.feeds.recent import Block
-from server.logs.generation import Place
+from server.feeds.contract import Batch, Place
 
 PIECE = 256 * 1024
 """Bytes of frames that a piece of the log makes, of lines of a hundred bytes, at the most."""
 
 
-class Readings:
-    """Reads with `read`, and keeps as many results as fit into about `most` bytes."""
+P = TypeVar("P", bound=Place)
+B = TypeVar("B", bound=Batch)
 
-    def __init__(self, read: Callable[[Place], Awaitable[Block]], most: int) -> None:
+
+class Readings(Generic[P, B]):
+    """Reads with `read`, and keeps as many results as fit into about `most` bytes.
+
+    lasts: whether what follows a place will always be true, so that others get it as well.
+    """
+
+    def __init__(
+        self, read: Callable[[P], Awaitable[B]], lasts: Callable[[P, B], bool], most: int
+    ) -> None:
         self._read = read
+        self._lasts = lasts
         self._most = 0
-        self._tasks: OrderedDict[Place, asyncio.Task[Block]] = OrderedDict()
-        self._wanted: Counter[asyncio.Task[Block]] = Counter()  # how many wait for each
-
+        self._tasks: OrderedDict[P, asyncio.Task[B]] = OrderedDict()
+        self._wanted: Counter[asyncio.Task[B]] = Counter()  # how many wait for each
         self.resize(most)
 
     def resize(self, most: int) -> None:
@@ -33,7 +42,11 @@ class Readings:
         while len(self._tasks) > self._most:
             self._tasks.popitem(last=False)
 
-    async def get(self, place: Place) -> Block:
+    def clear(self) -> None:
+        """Keep nothing of what was read. Those who wait get it."""
+        self._tasks.clear()
+
+    async def get(self, place: P) -> B:
         """What follows `place`. Raises what `read` raises."""
         task = self._tasks.get(place)
         if task is None:
@@ -55,21 +68,18 @@ class Readings:
                     self._forget(place, task)
                     task.cancel()
 
-    async def _begin(self, place: Place) -> Block:
+    async def _begin(self, place: P) -> B:
         return await self._read(place)
 
-    def _keep(self, place: Place, task: "asyncio.Task[Block]") -> None:
-        """Keep it for others if it was a success, is not large, and will always be true.
-
-        What is lines stays lines. Where a file is missing, it may be there the next time.
-        """
+    def _keep(self, place: P, task: "asyncio.Task[B]") -> None:
+        """Keep it for others if it was a success, is not large, and will always be true."""
         if task.cancelled() or task.exception():
             self._forget(place, task)
             return
         block = task.result()
-        if block.end.generation is not place.generation or len(block.frames) > 4 * PIECE:
+        if len(block.frames) > 4 * PIECE or not self._lasts(place, block):
             self._forget(place, task)
 
-    def _forget(self, place: Place, task: "asyncio.Task[Block]") -> None:
+    def _forget(self, place: P, task: "asyncio.Task[B]") -> None:
         if self._tasks.get(place) is task:
             del self._tasks[place]

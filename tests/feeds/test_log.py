@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from server.feeds.blocks import OVERHEAD
 from server.feeds.contract import Batch, Last
 from server.feeds.log import LogFeed
-from server.feeds.recent import OVERHEAD
 from server.logs.generation import Lines, LogBatch, Place
 from tests.event_stream import Parsed, Parser
 from tests.feeding import MEMORY, data, feeding, frames, live, log_feed, take, whole

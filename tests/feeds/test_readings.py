@@ -24,7 +24,7 @@ def test_what_nobody_waits_for_any_more_is_not_read() -> None:
         return BLOCK
 
     async def main() -> None:
-        readings = Readings(endless, 1)
+        readings = Readings(endless, lambda place, block: True, 1)
         clients = [asyncio.ensure_future(readings.get(PLACE)) for _ in range(2)]
         while not reads:
             await asyncio.sleep(0)  # both have begun before what they have begun
