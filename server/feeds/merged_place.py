@@ -125,7 +125,8 @@ def has_read_out(id: str, name: str, left: Left) -> bool:
 
 def part_of(name: str, place: Place) -> str:
     """What an id says of the log with this name."""
-    return pack(name, Position.parse(place.id) or START)
+    position = place.position  # what an id says at a start is the end of the file before it
+    return pack(name, position if position != START else Position.parse(place.id) or START)
 
 
 def is_behind(place: Place, end: Place) -> bool:
