@@ -106,6 +106,9 @@ SHOWN = {
 }
 
 
+AT_ONCE = 4
+"""Notebooks that run at the same time: each has a kernel, and servers that it measures."""
+
 STOPPED = ("06_many_clients", "07_your_own_stream")
 """Those whose last cell stops their server."""
 
@@ -119,7 +122,13 @@ print("family:", *[child.pid for child in psutil.Process().children(recursive=Tr
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What each notebook says when it is run, in the repository's root or where it stands."""
 
+    places = asyncio.Semaphore(AT_ONCE)
+
     async def execute(path: Path, cwd: Path) -> str:
+        async with places:
+            return await run_all(path, cwd)
+
+    async def run_all(path: Path, cwd: Path) -> str:
         sockets = tmp_path_factory.mktemp("kernel") / "socket"
         notebook = nbformat.read(path, 4)  # type: ignore[no-untyped-call]
         notebook.cells.append(nbformat.v4.new_code_cell(FAMILY))  # type: ignore[no-untyped-call]
