@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 
+from server.logs.candidates import LEAST_ALIKE
 from server.logs.position import CONTEXT
 from tests.audit.disk import Disk
 from tests.audit.rotation import KEEP, Rotation
@@ -196,10 +197,15 @@ class FileChaos:
         self._writer.reopen_in(self._random.choice([0, 0, 0.5]))
 
     def edit(self) -> None:
-        """Write a copy with more lines under another name, and give it the log's name."""
+        """Write a copy with more lines under another name, and give it the log's name.
+
+        A log of a few bytes would be taken for another one: see the limits in the README.
+        """
         copy = self._log.with_name("edited")
         with self._writer.between_lines():
             self._writer.reopen()
+            if self._log.stat().st_size < LEAST_ALIKE:
+                return
             shutil.copyfile(self._log, copy)
             descriptor = os.open(copy, os.O_WRONLY | os.O_APPEND)
             self._writer.write(self._random.randrange(1, 50), descriptor)
