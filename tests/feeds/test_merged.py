@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.feeds.contract import Batch, Last
+from server.feeds.contract import Batch, Last, Oldest, Place
 from tests.event_stream import Parser
 from tests.feeds.several import (
     ALTERNATING,
@@ -194,5 +194,32 @@ def test_clients_of_every_pace_get_each_line_once_and_in_order(tmp_path: Path) -
             for lines in (quick.lines, slow.lines, again.lines, got):
                 for path in paths:
                     assert of(lines, path.name) == wanted
+
+    run(main)
+
+
+def test_those_who_are_behind_share_what_is_read_and_go_on_in_memory(
+    two: tuple[Path, Path],
+) -> None:
+    """Each merged all of it for itself, and never got back into memory."""
+
+    async def main() -> None:
+        a, b = two
+        async with merging(a, b) as feed:
+            watching = await live(feed)
+            for number in range(10):
+                place = feed.end
+                append((a, b)[number % 2], at(10 + number, f"new{number}"))
+                await until(feed, place)
+            batches: list[list[Batch]] = [[], []]
+            for own in batches:
+                place: Place = await feed.locate(Oldest())
+                while not feed.is_live(place):
+                    own.append(await feed.read(place))
+                    place = own[-1].end
+            for first, second in zip(*batches, strict=True):
+                assert first.frames is second.frames
+            new = await feed.read(watching.place)
+            assert batches[0][-1].frames is new.frames
 
     run(main)

@@ -137,6 +137,22 @@ def test_the_rest_of_a_chunk(after: Place, wanted: list[int] | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("end", "wanted"),
+    [
+        (place(3), [1, 2, 3]),
+        (place(9), [1, 2, 3]),
+        (place(2), [1, 2]),
+        (place(1), [1]),
+        (place(0), [1]),  # it may lead past the end, or nothing would ever come
+        (place(1, Generation(1)), [1, 2, 3]),  # in another file
+    ],
+)
+def test_a_chunk_up_to_a_place(end: Place, wanted: list[int]) -> None:
+    items = chunk(1, 2, 3).up_to(end).items
+    assert [item.end.position.offset for item in items] == wanted
+
+
+@pytest.mark.parametrize(
     ("logs", "count", "wanted"),
     [
         ({"a": [1, 2, 3], "b": [4, 5]}, 3, {"a": 1, "b": 2}),

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from server.feeds.readings import Readings
+import pytest
+
+from server.feeds.readings import PIECE, Readings
 from server.feeds.recent import Block
 from server.logs.generation import Generation, Place
 from server.logs.position import START
@@ -43,5 +45,31 @@ def test_what_nobody_waits_for_any_more_is_not_read() -> None:
             await asyncio.sleep(0)
         another.cancel()
         await asyncio.wait({another})
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("lasts", "frames", "reads"),
+    [(True, b"data: one\n\n", 1), (False, b"data: one\n\n", 2), (True, b"x" * 5 * PIECE, 2)],
+)
+def test_what_lasts_and_is_not_large_is_kept_for_others(
+    lasts: bool, frames: bytes, reads: int
+) -> None:
+    begun = 0
+
+    async def read(place: Place) -> Block:
+        nonlocal begun
+        begun += 1
+        return BLOCK._replace(frames=frames)
+
+    async def main() -> None:
+        readings = Readings(read, lambda place, block: lasts, 1)
+        await readings.get(PLACE)
+        await readings.get(PLACE)
+        assert begun == reads
+        readings.clear()
+        await readings.get(PLACE)
+        assert begun == reads + 1
 
     asyncio.run(main())
