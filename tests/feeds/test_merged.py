@@ -213,10 +213,10 @@ def test_those_who_are_behind_share_what_is_read_and_go_on_in_memory(
                 await until(feed, place)
             batches: list[list[Batch]] = [[], []]
             for own in batches:
-                place: Place = await feed.locate(Oldest())
-                while not feed.is_live(place):
-                    own.append(await feed.read(place))
-                    place = own[-1].end
+                client: Place = await feed.locate(Oldest())
+                while not feed.is_live(client):
+                    own.append(await feed.read(client))
+                    client = own[-1].end
             for first, second in zip(*batches, strict=True):
                 assert first.frames is second.frames
             new = await feed.read(watching.place)
