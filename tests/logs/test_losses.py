@@ -19,7 +19,7 @@ from server.logs.generation import Place
 from server.logs.position import START
 from tests.event_stream import Parsed
 from tests.feeding import feeding, live, log_feed, take, whole
-from tests.logs.test_log import stopped
+from tests.logs.befallen import stopped
 from tests.rotations import Log, copied_and_truncated, numbered
 from tests.running import following, running, wait_until
 
