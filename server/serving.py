@@ -17,6 +17,7 @@ from server.errors import StartError
 from server.feeds.memory import Memory
 from server.feeds.merged import MergedFeed
 from server.feeds.served import ServedLog
+from server.filters.filter import Filter, Selection
 from server.logs.log import Log, check
 from server.logs.sweep import Sweep
 from server.logs.tail import find_tail
@@ -109,10 +110,16 @@ class Serving:
         )
         return ServedLog(found.name, log, settings.max_line, self._memory)
 
-    def _make_feed(self) -> MergedFeed:
+    def _make_feed(self, filter: Filter | None) -> MergedFeed:
         settings = self._settings
-        share = self._memory.share
-        return MergedFeed(settings.max_line, settings.backlog, share, lambda: self.logs.names)
+        selection = Selection(filter, settings.max_line) if filter else None
+        return MergedFeed(
+            settings.max_line,
+            settings.backlog,
+            self._memory.share,
+            lambda: self.logs.names,
+            selection,
+        )
 
     @property
     def _only(self) -> Spec | Source | None:

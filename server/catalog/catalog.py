@@ -12,10 +12,13 @@ from server.feeds.contract import BrokenOffError, BusyError, Feed
 from server.feeds.memory import Memory
 from server.feeds.merged import MergedFeed
 from server.feeds.served import ServedLog
+from server.filters.filter import Filter
 
 MOST_STREAMS = 100
 """Sets of logs that are merged at a time, for all clients together: each new line is made ready for
-each of them. Many clients of one set count once."""
+each of them. Many clients of one set with one filter count once."""
+
+_Key = tuple[tuple[str, ...], Filter | None]
 
 LOOK = 5.0
 """Seconds between two looks for what is idle."""
@@ -27,7 +30,7 @@ class Catalog:
     def __init__(
         self,
         make: Callable[[Found], ServedLog],
-        make_feed: Callable[[], MergedFeed],
+        make_feed: Callable[[Filter | None], MergedFeed],
         memory: Memory,
     ) -> None:
         self._make = make
@@ -35,7 +38,7 @@ class Catalog:
         self._memory = memory
         self._logs: dict[str, CatalogLog] = {}
         self._gone: set[CatalogLog] = set()  # with clients that are still there
-        self._merged: dict[tuple[str, ...], MergedStream] = {}
+        self._merged: dict[_Key, MergedStream] = {}
         self._failed: set[MergedStream] = set()
         self._view = View()
 
@@ -55,7 +58,7 @@ class Catalog:
     def add(self, found: Found, writer: Writer | None = None) -> CatalogLog:
         """Serve a log that was found, or that `writer` writes."""
         log = self._logs[found.name] = CatalogLog(found, self._make, writer)
-        for patterns, stream in self._merged.items():
+        for (patterns, _), stream in self._merged.items():
             if _matches(log.name, patterns):
                 stream.add(log)
         return log
@@ -64,9 +67,9 @@ class Catalog:
         """Close what nobody uses, again and again, for ever."""
         while True:
             await asyncio.sleep(LOOK)
-            for patterns, stream in list(self._merged.items()):
+            for key, stream in list(self._merged.items()):
                 if stream.is_idle:
-                    del self._merged[patterns]
+                    del self._merged[key]
                     await stream.close()
             for log in [*self._logs.values(), *self._gone]:
                 await log.drop_idle()
@@ -98,9 +101,11 @@ class Catalog:
         """See `Logs.matching`."""
         return [name for name in self._logs if _matches(name, patterns)]
 
-    def merged(self, patterns: Sequence[str]) -> AbstractAsyncContextManager[Feed]:
+    def merged(
+        self, patterns: Sequence[str], filter: Filter | None = None
+    ) -> AbstractAsyncContextManager[Feed]:
         """See `Logs.merged`: those who want the same share a feed."""
-        key = tuple(sorted(set(patterns)))
+        key = tuple(sorted(set(patterns))), filter
         if key not in self._merged and not self._has_room:
             raise BusyError(f"{MOST_STREAMS} other sets of logs are read at the moment")
         return self._use(key)
@@ -112,7 +117,7 @@ class Catalog:
         return len(streams) < MOST_STREAMS or not all(stream.is_in_use for stream in streams)
 
     @asynccontextmanager
-    async def _use(self, key: tuple[str, ...]) -> AsyncIterator[Feed]:
+    async def _use(self, key: _Key) -> AsyncIterator[Feed]:
         stream = self._merged.get(key)
         if stream and stream.has_failed:
             self._failed.add(self._merged.pop(key))
@@ -120,19 +125,21 @@ class Catalog:
         if stream is None:
             if not self._has_room:  # others were quicker
                 raise BrokenOffError("too many sets of logs are read")
-            logs = [self._logs[name] for name in self.matching(key)]
-            stream = self._merged[key] = MergedStream(self._make_feed(), logs, self._memory)
+            patterns, filter = key
+            logs = [self._logs[name] for name in self.matching(patterns)]
+            merged = self._make_feed(filter)
+            stream = self._merged[key] = MergedStream(merged, logs, self._memory)
         async with stream.in_use() as feed:
             await self._drop_unused()
             yield feed
 
     async def _drop_unused(self) -> None:
         """Close what nobody uses, as far as there are too many streams."""
-        for patterns, stream in list(self._merged.items()):
+        for key, stream in list(self._merged.items()):
             if len(self._merged) + len(self._failed) <= MOST_STREAMS:
                 return
             if not stream.is_in_use:
-                del self._merged[patterns]
+                del self._merged[key]
                 await stream.close()
 
     async def describe(self) -> dict[str, object]:

@@ -20,6 +20,7 @@ from server.feeds.contract import (
     Status,
 )
 from server.feeds.served import ServedLog
+from server.filters.filter import Filter
 
 IDLE = 60.0
 """Seconds for which a log is followed after its last client has left."""
@@ -162,10 +163,10 @@ class CatalogLog:
     # --- see LogSource --------------------------------------------------------------------
 
     @asynccontextmanager
-    async def opened(self, form: str) -> AsyncIterator[Feed]:
+    async def opened(self, form: str, filter: Filter | None = None) -> AsyncIterator[Feed]:
         """See `LogSource.opened`."""
         async with self.in_use() as served:
-            with served.feed(form) as feed:
+            with served.feed(form, filter) as feed:
                 yield feed
 
     def progress(self) -> Progress | None:

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from server.filters.filter import Filter
 from server.logs.trouble import CannotReadError as CannotReadError
 from server.sse.event import control_event
 
@@ -201,8 +202,11 @@ class LogSource(Protocol):
     def problem(self) -> str:
         """What is wrong with it, in words that follow its name; empty if nothing is known."""
 
-    def opened(self, form: str) -> AbstractAsyncContextManager[Feed]:
-        """Its lines as a feed in one of FORMS, for as long as that is used."""
+    def opened(self, form: str, filter: Filter | None = None) -> AbstractAsyncContextManager[Feed]:
+        """Its lines as a feed in one of FORMS, for as long as that is used.
+
+        With a filter, only those that it wants. Raises PatternError if that cannot be taken.
+        """
 
     def progress(self) -> Progress | None:
         """How far the log is read; None while nobody reads it."""
@@ -230,10 +234,13 @@ class Logs(Protocol):
     def matching(self, patterns: Sequence[str]) -> Sequence[str]:
         """The names of all logs that one of the patterns matches: see `fnmatch`."""
 
-    def merged(self, patterns: Sequence[str]) -> AbstractAsyncContextManager[Feed]:
+    def merged(
+        self, patterns: Sequence[str], filter: Filter | None = None
+    ) -> AbstractAsyncContextManager[Feed]:
         """The lines of these logs, and of those to come, as one feed, while that is used.
 
-        Raises BusyError if too many other sets of logs are read at the moment.
+        With a filter, only those that it wants. Raises PatternError if that cannot be taken, and
+        BusyError if too many other sets of logs, or with other filters, are read at the moment.
         """
 
     async def describe(self) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """A log as a feed: its recent past from memory, the rest from disk, new lines as they come."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 from server.feeds.composite import position_in
 from server.feeds.contract import AfterId, Last, LostError, Place, Push, Start
@@ -16,18 +17,22 @@ from server.logs.log import Log
 from server.logs.places import GoneError, unless_cut_off
 from server.sse.event import control_event
 
+Back = Callable[[int], Awaitable[LogPlace]]
+
 
 class LogFeed:
     """The events of `log` in the form that `encode` gives them.
 
     What `publish` is given is new. Up to `memory` bytes are used: half of that holds the recent
     past, a quarter what was read back for clients that are further behind; the rest is for what
-    is on its way.
+    is on its way. `back` gives the place before so many of the last events, if not each line
+    makes one.
     """
 
-    def __init__(self, log: Log, encode: Encoder, memory: int) -> None:
+    def __init__(self, log: Log, encode: Encoder, memory: int, back: Back | None = None) -> None:
         self.log = log
         self._encode = encode
+        self._back = back or log.places.back
         self.recent = Recent(memory // 2)
         self._readings = Readings(self._read_back, _lasts, memory // 4)
         self._queue = FairQueue()
@@ -77,7 +82,7 @@ class LogFeed:
                 return await self._after(start.id)
             if isinstance(start, Last):
                 place = self.recent.back(self.end, start.count)
-                return place or await places.back(start.count)
+                return place or await self._back(start.count)
             return await places.oldest()
         except GoneError as error:
             self.counters["gaps"] += 1

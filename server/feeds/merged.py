@@ -27,6 +27,7 @@ from server.feeds.merging import Chunks
 from server.feeds.readings import Readings
 from server.feeds.served import ServedLog
 from server.feeds.subscription import PushedSubscription
+from server.filters.filter import Selection
 from server.logs.follower import Publish
 from server.logs.generation import LogBatch, gap
 from server.logs.generation import Place as LogPlace
@@ -47,6 +48,7 @@ class MergedFeed:
     memory: bytes that are used, half of them for new lines that some clients have yet to get, and
         a quarter each for what was read of the logs and for what clients that are behind share.
     served: gives the names of all logs that are served, also of those that are not merged here.
+    selection: finds the lines that are wanted; None if all of them are.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class MergedFeed:
         backlog: int,
         memory: int,
         served: Callable[[], Iterable[str]] = tuple,
+        selection: Selection | None = None,
     ) -> None:
         self._served = served
         self._logs: dict[str, ServedLog] = {}
@@ -63,7 +66,7 @@ class MergedFeed:
         self.expected: set[str] = set()
         """The names of logs that are to be added, or were."""
         self._backlog = backlog
-        self._chunks = Chunks(max_line)
+        self._chunks = Chunks(max_line, selection)
         self._history = MergedHistory(self._logs, self._left, self._chunks, memory // 4)
         self._end = MergedPlace({}, 0)
         self._has_begun = self._is_telling = False
@@ -323,4 +326,4 @@ def _as_end(place: MergedPlace, end: MergedPlace) -> MergedPlace:
 
 def _lasts(place: MergedPlace, block: MergedBlock) -> bool:
     """What is lines stays lines. A log of which nothing could be read may be well the next time."""
-    return block.events > 0 and not place.pending and block.end.is_in_files_of(place)
+    return block.end != place and not place.pending and block.end.is_in_files_of(place)

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from operator import attrgetter
 
 from server.feeds.blocks import ENOUGH
 from server.feeds.composite import tag_of, unpack
@@ -12,6 +13,7 @@ from server.feeds.merged_place import Left, MergedBlock, MergedPlace, Pending, i
 from server.feeds.merging import NEVER, Chunk, Chunks, in_order
 from server.feeds.pieces import Pieces
 from server.feeds.served import ServedLog
+from server.filters.backwards import Backwards
 from server.logs.generation import Place, gap
 from server.logs.places import GoneError
 from server.logs.position import START, Position
@@ -193,12 +195,22 @@ class MergedHistory:
         joined, logs = self.joined, dict(self._logs)
         is_sorted = len(logs) > 1 and count * len(logs) <= MOST_SORTED
         of_each = count if is_sorted else -(-count // max(1, len(logs)))
-        found = await asyncio.gather(*(_back(log, of_each) for log in logs.values()))
+        found = await asyncio.gather(*(self._back(log, of_each) for log in logs.values()))
         places = dict(zip(logs, found, strict=True))
         if is_sorted and count:
             lines = {name: await self._items(log, places[name]) for name, log in logs.items()}
             places.update(youngest(lines, count))
         return MergedPlace(places, joined=joined)
+
+    async def _back(self, log: ServedLog, lines: int) -> Place:
+        """The place so many lines before the live end; that end if the log cannot be read now."""
+        selection = self._chunks.selection
+        back = Backwards(log.log, selection).back_now if selection else log.log.places.back_now
+        try:
+            return await back(lines)
+        except CannotReadError as error:
+            log.log.threads.say(str(error))
+            return log.log.end
 
     async def _items(self, log: ServedLog, place: Place) -> list[tuple[float, Place]]:
         """The times of the lines of one log from a place up to its live end, and their ends.
@@ -215,7 +227,7 @@ class MergedHistory:
                 if not task.done():
                     break
                 chunk = task.result()
-            for item in chunk.items:
+            for item in filter(attrgetter("events"), chunk.items):
                 latest = max(latest, item.time)
                 items.append((latest, item.end))
             place = chunk.end
@@ -235,7 +247,7 @@ class MergedHistory:
             if one is None:
                 return None
             others = [log for log in logs if log is not one[0]]
-            places = await asyncio.gather(*(_back(log, count) for log in others))
+            places = await asyncio.gather(*(self._back(log, count) for log in others))
             found = [(place, "") for place in places]
             return _merged([*others, one[0]], [*found, (one[1], "")], joined)
         known = unpack(id, [log.name for log in logs])
@@ -301,15 +313,6 @@ async def _find(
             if time.monotonic() > deadline:
                 return log.log.end, f"it cannot be read now ({error.why})"
             await asyncio.sleep(SHORT)
-
-
-async def _back(log: ServedLog, lines: int) -> Place:
-    """The place so many lines before the live end; that end if the log cannot be read now."""
-    try:
-        return await log.log.places.back_now(lines)
-    except CannotReadError as error:
-        log.log.threads.say(str(error))
-        return log.log.end
 
 
 async def _holding(logs: Sequence[ServedLog], position: Position) -> tuple[ServedLog, Place] | None:

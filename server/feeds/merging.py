@@ -8,12 +8,14 @@ import secrets
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from math import inf
 from typing import NamedTuple
 
+from server.filters.filter import Selection
 from server.logs.encoding import JsonEncoder
-from server.logs.generation import Change, LogBatch, Place
+from server.logs.generation import Change, Lines, LogBatch, Place
+from server.logs.lines import LineBatch
 from server.logs.position import Position
 from server.logs.times import time_of
 from server.sse.event import END, told
@@ -45,7 +47,10 @@ class Chunk(NamedTuple):
 
     start: Place
     items: Sequence[Item]
-    """At least one."""
+    """At least one. Where only some lines are wanted, the last one may have no frames: it says how
+    far the log was looked through."""
+    searched: Lines | None = None
+    """What was looked through for the lines that are wanted; None if all of them are."""
 
     @property
     def end(self) -> Place:
@@ -54,7 +59,8 @@ class Chunk(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of memory that it takes, roughly."""
-        return sum(len(item.frames) + 200 for item in self.items)
+        searched = len(self.searched.batch.lines) if self.searched else 0
+        return searched + sum(len(item.frames) + 200 for item in self.items)
 
     def after(self, place: Place) -> "Chunk | None":
         """The rest after a place within it; None if it has none there."""
@@ -65,52 +71,87 @@ class Chunk(NamedTuple):
         offset = place.position.offset
         index = bisect_right(self.items, offset, key=lambda item: item.end.position.offset)
         is_within = 0 < index < len(self.items) and self.items[index - 1].end == place
-        return Chunk(place, self.items[index:]) if is_within else None
+        return self._replace(start=place, items=self.items[index:]) if is_within else None
 
     def up_to(self, end: Place) -> "Chunk":
-        """The items up to a place; the first one in any case, which may lead past it."""
+        """The items up to a place, at which a line ends as a rule.
+
+        If none ends there, and lines are not looked for, there is the first one at least, which
+        leads past it.
+        """
         if end.generation is not self.start.generation:
             return self
         count = bisect_right(
             self.items, end.position.offset, key=lambda item: item.end.position.offset
         )
-        return self if count >= len(self.items) else Chunk(self.start, self.items[: max(1, count)])
+        if count == len(self.items):
+            return self
+        items = list(self.items[:count])
+        if self._was_searched_to(end) and not (items and items[-1].end == end):
+            items.append(Item(self.items[count].time, end, b"", 0))
+        return self._replace(items=items or self.items[:1])
+
+    def _was_searched_to(self, end: Place) -> bool:
+        """Whether it is known of all lines up to `end` whether they are wanted."""
+        if self.searched is None or self.searched.batch.is_cut:
+            return False
+        length = end.position.offset - self.searched.start.position.offset
+        return length > 0 and self.searched.batch.lines[length - 1 : length] == b"\n"
 
 
 class Chunks:
     """Makes chunks of what logs give, lines clipped to `max_line` bytes.
 
+    With a `selection`, only of the lines that it finds.
+
     The id of an event depends on the other logs, so something that nobody can guess stands in its
     place until it is sent.
     """
 
-    def __init__(self, max_line: int) -> None:
+    def __init__(self, max_line: int, selection: Selection | None = None) -> None:
+        self.selection = selection
         self._max_line = max_line
         self._untold = secrets.token_hex(12)
 
     def chunk(self, log: str, batch: LogBatch) -> Chunk:
         """The first items of a batch of the log with this name, enough to go on with."""
-        chunk = self.untimed(log, batch, ENOUGH)
         if isinstance(batch, Change):
-            return chunk
-        lines = [line for _, line in islice(batch.batch.positions(), len(chunk.items))]
-        times = zip(chunk.items, _times(lines), strict=True)
-        return chunk._replace(items=[item._replace(time=time) for item, time in times])
+            return self.untimed(log, batch)
+        parts = self._parts(batch)
+        chunk = self._of_parts(log, batch, parts, ENOUGH)
+        lines = (line for part in parts for _, line in part.positions())
+        named = [time_of(line) for line in islice(lines, len(chunk.items))]
+        if len(named) < len(chunk.items):
+            named.append(time_of(batch.batch.lines[batch.batch.lines.rfind(b"\n", 0, -1) + 1 :]))
+        timed = zip(chunk.items, _times(named), strict=True)
+        return chunk._replace(items=[item._replace(time=time) for item, time in timed])
 
-    def untimed(self, log: str, batch: LogBatch, most: float = inf) -> Chunk:
-        """The items of a batch, of up to about `most` bytes. It is not asked for their times."""
+    def untimed(self, log: str, batch: LogBatch) -> Chunk:
+        """All items of a batch. It is not asked for their times."""
         if isinstance(batch, Change):
             id = self._untold if batch.is_gap else None
             frames = told(batch.name, {"log": log, **batch.details}, id)
             return Chunk(batch.start, [Item(NEVER, batch.end, frames, 1)])
+        return self._of_parts(log, batch, self._parts(batch))
+
+    def _parts(self, batch: Lines) -> Sequence[LineBatch]:
+        return [*self.selection.parts(batch.batch)] if self.selection else [batch.batch]
+
+    def _of_parts(
+        self, log: str, batch: Lines, parts: Sequence[LineBatch], most: float = inf
+    ) -> Chunk:
+        """The items of parts of a batch, of up to about `most` bytes of frames."""
         generation, items = batch.start.generation, list[Item]()
         encode = JsonEncoder(self._max_line, log, self._no_id)
-        for position, frames in encode.events(batch.batch):
+        searched = batch if self.selection else None
+        for position, frames in chain.from_iterable(map(encode.events, parts)):
             items.append(Item(NEVER, Place(generation, position), frames, frames.count(END)))
             most -= len(frames)
             if most < 0:
-                break
-        return Chunk(batch.start, items)
+                return Chunk(batch.start, items, searched)
+        if not items or items[-1].end != batch.end:
+            items.append(Item(NEVER, batch.end, b"", 0))
+        return Chunk(batch.start, items, searched)
 
     def with_id(self, frames: bytes, id: str) -> bytes:
         """The frames of an item with the id that it has in a stream."""
@@ -120,9 +161,11 @@ class Chunks:
         return self._untold
 
 
-def _times(lines: Sequence[bytes]) -> Iterator[float]:
-    """The times of lines, none less than the one before. Those before the first have that one."""
-    named = [time_of(line) for line in lines]
+def _times(named: Sequence[float | None]) -> Iterator[float]:
+    """The times of lines, by those that they name: none is less than the one before it.
+
+    Lines before the first that names one have that one.
+    """
     latest = next((time for time in named if time is not None), NEVER)
     for time in named:
         latest = latest if time is None else max(latest, time)

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from server.feeds.contract import Progress, Status
-from server.feeds.log import LogFeed
+from server.feeds.log import Back, LogFeed
 from server.feeds.memory import Memory
+from server.filters.backwards import Backwards
+from server.filters.encoder import SelectingEncoder
+from server.filters.filter import Filter, Selection
 from server.logs.encoding import Encoder, JsonEncoder, TextEncoder
 from server.logs.follower import Publish
 from server.logs.generation import LogBatch, Place
@@ -18,6 +21,10 @@ from server.sse.event import told
 
 IDLE = 60.0
 """Seconds for which a form is kept ready after its last client has left."""
+
+MOST_IDLE = 16
+"""Forms of one log that are kept ready though nobody uses them: there may be any number of filters.
+"""
 
 MakeEncoder = Callable[[int, str], Encoder]
 
@@ -29,6 +36,9 @@ ENCODERS: Mapping[str, MakeEncoder] = MappingProxyType(
 
 Teller = Callable[[str, str, Mapping[str, object]], None]
 """Takes the log's name, an event's name, and its details."""
+
+
+_Key = tuple[str, Filter | None]
 
 
 class _Form:
@@ -52,7 +62,7 @@ class ServedLog:
         self.log = log
         self.max_line = max_line
         self._memory = memory
-        self._forms: dict[str, _Form] = {}
+        self._forms: dict[_Key, _Form] = {}
         self._listeners: list[Publish] = []
         self.tellers: list[Teller] = []
         """Called for events that have no place."""
@@ -79,31 +89,44 @@ class ServedLog:
     # --- forms ---------------------------------------------------------------------------
 
     @contextmanager
-    def feed(self, form: str) -> Iterator[LogFeed]:
-        """The log's lines in one of FORMS, for as long as that is used."""
-        one = self._forms.get(form) or self._begin(form)
+    def feed(self, form: str, filter: Filter | None = None) -> Iterator[LogFeed]:
+        """The log's lines in one of FORMS, for as long as that is used: see `LogSource.opened`."""
+        key = form, filter
+        one = self._forms.get(key) or self._begin(key)
         one.users += 1
         try:
             yield one.feed
         finally:
             one.users -= 1
             one.idle_since = time.monotonic()
+            self._drop_oldest()
 
-    def _begin(self, form: str) -> _Form:
-        encode = ENCODERS[form](self.max_line, self.name)
-        one = self._forms[form] = _Form(LogFeed(self.log, encode, self._memory.share))
+    def _begin(self, key: _Key) -> _Form:
+        form, filter = key
+        encode: Encoder = ENCODERS[form](self.max_line, self.name)
+        back: Back = self.log.places.back
+        if filter:
+            selection = Selection(filter, self.max_line)
+            encode, back = SelectingEncoder(encode, selection), Backwards(self.log, selection).back
+        one = self._forms[key] = _Form(LogFeed(self.log, encode, self._memory.share, back))
         self._memory.join(one.feed)
         self.listen(one.feed.publish)
         return one
 
     def drop_idle(self) -> None:
         """Forget forms that nobody has used for a while."""
-        for form, one in list(self._forms.items()):
+        for key, one in list(self._forms.items()):
             if not one.users and time.monotonic() - one.idle_since > IDLE:
-                self._drop(form)
+                self._drop(key)
 
-    def _drop(self, form: str) -> None:
-        feed = self._forms.pop(form).feed
+    def _drop_oldest(self) -> None:
+        """Forget the form that nobody has used for longest, if there are too many of these."""
+        idle = [key for key, one in self._forms.items() if not one.users]
+        if len(idle) > MOST_IDLE:
+            self._drop(min(idle, key=lambda key: self._forms[key].idle_since))
+
+    def _drop(self, key: _Key) -> None:
+        feed = self._forms.pop(key).feed
         self._counters.update(feed.counters)
         self._memory.leave(feed)
         self.ignore(feed.publish)
@@ -124,8 +147,8 @@ class ServedLog:
 
     def close(self) -> None:
         """Give back the memory, and give up all searches."""
-        for form in list(self._forms):
-            self._drop(form)
+        for key in list(self._forms):
+            self._drop(key)
         self.log.close()
 
     def lag(self, place: Place) -> int:

@@ -117,7 +117,7 @@ class History:
         while file is None and start.offset > place.position.offset:
             if not place.generation.may_begin_before(start):
                 return None
-            file = await self._file_of(following)
+            file = await self.file_of(following)
             if file is None:
                 if following.next is None:
                     return None
@@ -136,7 +136,7 @@ class History:
             following, start = generation.next.end
             if generation.end and not generation.may_begin_before(start):
                 offset, is_moved = offset - (generation.end.offset - start.offset), True
-            generation, file = following, await self._file_of(following)
+            generation, file = following, await self.file_of(following)
             if file is None:
                 continue
             if not is_moved or offset >= start.offset:
@@ -147,7 +147,7 @@ class History:
             return step._replace(start=place, end=Place(generation, found)) if found else None
         return None
 
-    async def _file_of(self, generation: Generation) -> File | None:
+    async def file_of(self, generation: Generation) -> File | None:
         """The file that holds a generation, None if there is none."""
         if generation is self._follower.end.generation:
             return self._follower.file

@@ -56,6 +56,42 @@ class LineBatch(NamedTuple):
         """Whether this is one line, of which not all bytes are here."""
         return self.length > len(self.lines)
 
+    @property
+    def first_line(self) -> bytes:
+        """The first line as a whole, with what was shown of it before, as far as that is here."""
+        begun = self.before[self.before.rfind(b"\n") + 1 :]
+        return begun + self.lines[: self.lines.find(b"\n") + 1 or len(self.lines)]
+
+    def part(self, begin: int, end: int) -> "LineBatch":
+        """The lines between two offsets in `lines`, at which lines begin and end.
+
+        Of a batch that `is_cut`, there is no part.
+        """
+        if begin == 0 and end == len(self.lines):
+            return self
+        known = self.before + self.lines[:begin] if begin < CONTEXT else self.lines[:begin]
+        return LineBatch(
+            self._position(begin),
+            known[-CONTEXT:],
+            self.lines[begin:end],
+            self._position(end),
+            end - begin,
+            is_unfinished=self.is_unfinished and end == len(self.lines),
+        )
+
+    def _position(self, length: int) -> Position:
+        """The position after so many bytes of `lines`, at which a line ends."""
+        offset, head, _ = self.start
+        if length == 0:
+            return self.start
+        if offset < HEAD:
+            head = crc32(self.lines[: min(length, HEAD - offset)], head)
+        offset += length
+        first = length - (offset - anchor(offset))  # of the bytes that the checksum covers
+        if first >= 0:
+            return Position(offset, head, crc32(self.lines[first:length]))
+        return Position(offset, head, crc32(self.lines[:length], crc32(self.before[first:])))
+
     def positions(self) -> Iterator[tuple[Position, bytes]]:
         """Each line, its newline included, and the position where it ends."""
         if self.is_cut:

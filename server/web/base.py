@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import AsyncIterator, Awaitable
+from types import MappingProxyType
 from typing import Any
 
 from tornado.iostream import IOStream
@@ -21,6 +22,7 @@ CHALLENGE = 'Bearer realm="riacho"'
 """What a client has to show (RFC 6750, section 3)."""
 
 # int() and float() take underscores and the digits of all scripts, too
+_FLAGS = MappingProxyType({"1": True, "true": True, "0": False, "false": False})
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 
@@ -213,6 +215,13 @@ class BaseHandler(RequestHandler):
         if not least <= value <= most:
             raise HTTPError(400, f"{name}={text!r} is not a whole number from {least} to {most}")
         return value
+
+    def flag(self, name: str) -> bool:
+        """Whether a query parameter is 1 or true. Raises HTTPError 400 unless it is a flag."""
+        text = self.get_query_argument(name, "0")
+        if text not in _FLAGS:
+            raise HTTPError(400, f"{name}={text!r} is not known: give {name}=1, or leave it out")
+        return _FLAGS[text]
 
 
 class StreamingHandler(BaseHandler):

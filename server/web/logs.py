@@ -11,6 +11,7 @@ from server.feeds.contract import FORMS, MOST_LOGS, Feed, Last, Logs, LogSource,
 from server.settings import MAX_BACKLOG
 from server.web.base import BaseHandler
 from server.web.events import EventStreamHandler
+from server.web.filtering import PARAMETERS, filter_of
 
 _MOST_NAMED = 20
 """Names of logs in an answer that refuses a request."""
@@ -19,25 +20,25 @@ _MOST_NAMED = 20
 class LogStreamHandler(EventStreamHandler):
     """`/stream-logs`: the lines of one log, or of several in one stream."""
 
-    parameters = frozenset({"backlog", "from", "log", "format"})
+    parameters = frozenset({"backlog", "from", "log", "format"}) | PARAMETERS
 
     def initialize(self, logs: Logs) -> None:
         self._logs = logs
 
     def opening(self) -> AbstractAsyncContextManager[Feed]:
         """One log in the form that is asked for; several always as JSON, with their names."""
-        wanted = self.get_query_arguments("log", strip=False)
+        wanted, filter = self.get_query_arguments("log", strip=False), filter_of(self)
         form = self.get_query_argument("format", None)
         if form is not None and form not in FORMS:
             known = " or ".join(FORMS)
             raise HTTPError(400, f"format={form!r} is not known: give {known}")
         if not wanted:
-            return self._only().opened(form or "text")
+            return self._only().opened(form or "text", filter)
         if len(wanted) == 1 and not _is_pattern(wanted[0]):
-            return find(self._logs, wanted[0]).opened(form or "text")
+            return find(self._logs, wanted[0]).opened(form or "text", filter)
         if form == "text":
             raise HTTPError(400, "format=text has no names of logs: give format=json for several")
-        return self._logs.merged(self._patterns(wanted))
+        return self._logs.merged(self._patterns(wanted), filter)
 
     def _only(self) -> LogSource:
         names = self._logs.names

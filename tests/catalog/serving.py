@@ -10,6 +10,7 @@ from server.catalog.discovery import Changes, Found, View
 from server.feeds.memory import Memory
 from server.feeds.merged import MergedFeed
 from server.feeds.served import ServedLog
+from server.filters.filter import Filter, Selection
 from server.logs.log import Log
 from server.logs.tail import find_tail
 from tests.feeds.several import BACKLOG, MAX_LINE, MEMORY
@@ -32,7 +33,12 @@ class Changing:
 
     def __init__(self, paths: Sequence[Path], make: Make) -> None:
         memory = Memory(MEMORY)
-        self.catalog = Catalog(make, lambda: MergedFeed(MAX_LINE, BACKLOG, memory.share), memory)
+
+        def make_feed(filter: Filter | None) -> MergedFeed:
+            selection = Selection(filter, MAX_LINE) if filter else None
+            return MergedFeed(MAX_LINE, BACKLOG, memory.share, selection=selection)
+
+        self.catalog = Catalog(make, make_feed, memory)
         self.add(*paths)
 
     def add(self, *paths: Path) -> None:
