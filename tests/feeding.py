@@ -9,6 +9,9 @@ import sh
 
 from server.feeds.contract import AfterId, Feed, Last, LostError, Oldest, Start, gap_frame
 from server.feeds.log import LogFeed
+from server.filters.backwards import Backwards
+from server.filters.encoder import SelectingEncoder
+from server.filters.filter import Filter, Selection
 from server.logs.encoding import TextEncoder
 from server.logs.layout import Layout
 from server.logs.log import MAX_UNPACK, Log
@@ -25,10 +28,15 @@ def log_feed(
     memory: int = MEMORY,
     tail: sh.Command | None = None,
     max_unpack: int = MAX_UNPACK,
+    filter: Filter | None = None,
 ) -> LogFeed:
     """The feed of a log that nobody follows yet."""
     log = Log(where, tail or find_tail(), MAX_LINE, max_unpack)
-    return LogFeed(log, TextEncoder(MAX_LINE), memory)
+    if filter is None:
+        return LogFeed(log, TextEncoder(MAX_LINE), memory)
+    selection = Selection(filter, MAX_LINE)
+    encode = SelectingEncoder(TextEncoder(MAX_LINE), selection)
+    return LogFeed(log, encode, memory, Backwards(log, selection).back)
 
 
 @asynccontextmanager
@@ -37,9 +45,10 @@ async def feeding(
     memory: int = MEMORY,
     tail: sh.Command | None = None,
     max_unpack: int = MAX_UNPACK,
+    filter: Filter | None = None,
 ) -> AsyncIterator[LogFeed]:
     """The feed of a log that is followed meanwhile."""
-    feed = log_feed(where, memory, tail, max_unpack)
+    feed = log_feed(where, memory, tail, max_unpack, filter)
     await feed.log.open()
     task = asyncio.create_task(feed.log.follow(feed.publish))
     try:

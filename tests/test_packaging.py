@@ -43,7 +43,9 @@ def test_the_conda_environment_agrees_with_the_package() -> None:
     assert conda.pop("python") == PROJECT["requires-python"]
     assert conda.pop("coreutils") == ""  # GNU tail, which is no Python package
     extras = PROJECT["optional-dependencies"]
-    packages = PROJECT["dependencies"] + extras["notebooks"] + extras["zstd"]
+    packages = PROJECT["dependencies"] + [
+        one for extra in ("notebooks", "zstd", "filters") for one in extras[extra]
+    ]
     assert conda == requirements(packages)
 
 

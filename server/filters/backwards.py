@@ -5,9 +5,10 @@ from typing import NamedTuple
 from server.filters.filter import Selection
 from server.logs.files import File
 from server.logs.generation import Place
+from server.logs.lines import lines_before
 from server.logs.log import Log
 from server.logs.places import GoneError
-from server.logs.position import START, Position
+from server.logs.position import START, Position, Read
 
 MOST = 1024 * 1024 * 1024
 """Bytes that are looked at for one client, at the most."""
@@ -31,12 +32,12 @@ class Looked(NamedTuple):
     found: int
 
 
-def look_back(file: File, end: int, count: int, selection: Selection) -> Looked:
-    """Look for the last `count` lines wanted before the offset `end`, in a step of the file.
+def look_back(file: File, end_offset: int, count: int, selection: Selection) -> Looked:
+    """Look for the last `count` lines wanted before the offset `end_offset`, in a step of the file.
 
     It belongs in a thread. Raises CannotReadError.
     """
-    at, found, size, least = end, 0, BLOCK, max(0, end - STEP)
+    at, found, size, least = end_offset, 0, BLOCK, max(0, end_offset - STEP)
     while at > least:
         start = max(0, at - size)
         text = file.read(start, at - start)
@@ -46,12 +47,20 @@ def look_back(file: File, end: int, count: int, selection: Selection) -> Looked:
                 return Looked(start, found)
             size *= 2
             continue
-        spans = list(selection.spans(text[first:]))
-        missing = count - found
-        if len(spans) >= missing:
-            return Looked(start + first + spans[-missing][0], count)
-        found, at, size = found + len(spans), start + first, BLOCK
+        for begin, end in reversed(list(selection.spans(text[first:]))):
+            lines = text[first + begin : first + end]
+            inside = lines.count(b"\n") + (not lines.endswith(b"\n"))
+            if found + inside >= count:
+                offset = lines_before(reader_of(lines), len(lines), count - found)
+                return Looked(start + first + begin + offset, count)
+            found += inside
+        at, size = start + first, BLOCK
     return Looked(at, found)
+
+
+def reader_of(text: bytes) -> Read:
+    """What reads `text` in the way of `File.read`."""
+    return lambda offset, length: text[offset : offset + length]
 
 
 class Backwards:

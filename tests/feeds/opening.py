@@ -10,6 +10,7 @@ from pathlib import Path
 from server.feeds.contract import Feed
 from server.feeds.live import LiveFeed
 from server.feeds.numbers import NumberFeed
+from server.filters.filter import Filter
 from server.sse.event import Event
 from tests.feeding import feeding
 from tests.feeds.memory import MemoryFeed
@@ -56,6 +57,30 @@ class OpenRotatedLog(OpenLog):
             os.truncate(self.path.parent / name, 0)  # one that is open is read on without a name
             (self.path.parent / name).unlink()
         return self.path.read_text().splitlines()
+
+
+NOISE = "a line that nobody wants\n"
+
+
+class OpenFilteredLog(OpenLog):
+    """A log with other lines between those that are wanted."""
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Feed]:
+        async with feeding(self.path, filter=Filter(("^a line",), invert=True)) as feed:
+            yield feed
+
+    async def append(self, *texts: str) -> None:
+        with self.path.open("a") as file:
+            file.write("".join(f"{NOISE}{text}\n{NOISE}" for text in texts))
+
+
+class OpenFilteredRotatedLog(OpenFilteredLog):
+    async def forget(self) -> list[str]:
+        for name in ("app.log.3", "app.log.2", "app.log.1"):
+            os.truncate(self.path.parent / name, 0)
+            (self.path.parent / name).unlink()
+        return [line for line in self.path.read_text().splitlines() if f"{line}\n" != NOISE]
 
 
 class OpenMemory(AbstractFeed):

@@ -10,6 +10,7 @@ from server.feeds.contract import AfterId, Feed, Last, LostError, Oldest, Place,
 from server.feeds.memory import Memory
 from server.feeds.merged import MergedFeed
 from server.feeds.served import ServedLog
+from server.filters.filter import Filter, Selection
 from server.logs.log import Log
 from server.logs.tail import find_tail
 from tests.event_stream import Parsed, Parser
@@ -38,11 +39,12 @@ async def served(path: Path, name: str = "") -> AsyncIterator[ServedLog]:
 
 @asynccontextmanager
 async def merging(
-    *paths: Path, memory: int = MEMORY, backlog: int = BACKLOG
+    *paths: Path, memory: int = MEMORY, backlog: int = BACKLOG, filter: Filter | None = None
 ) -> AsyncIterator[MergedFeed]:
     """The merged feed of logs that are called as their files are."""
     async with AsyncExitStack() as stack:
-        feed = MergedFeed(MAX_LINE, backlog, memory)
+        selection = Selection(filter, MAX_LINE) if filter else None
+        feed = MergedFeed(MAX_LINE, backlog, memory, selection=selection)
         for path in paths:
             await feed.add(await stack.enter_async_context(served(path)))
         feed.begin()

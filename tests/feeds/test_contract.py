@@ -20,7 +20,10 @@ from server.feeds.contract import (
 from tests.event_stream import Parsed, Parser
 from tests.feeds.memory import MemoryFeed
 from tests.feeds.opening import (
+    NOISE,
     AbstractFeed,
+    OpenFilteredLog,
+    OpenFilteredRotatedLog,
     OpenLive,
     OpenLog,
     OpenMemory,
@@ -265,6 +268,11 @@ class ResumableFeedTests(FeedTests):
         run(test)
 
 
+def offset_in(id: str) -> int:
+    """The offset that the id of a log's event names."""
+    return int(id.partition("-")[0], 16)
+
+
 Run = Callable[[Callable[[Feed, AbstractFeed], Coroutine[None, None, None]]], None]
 
 
@@ -287,6 +295,47 @@ class TestLogFeedThroughRotatedFiles(ResumableFeedTests):
     @pytest.mark.parametrize("count", [1])
     def test_the_last_events_are_those_before_the_end(self, run: Run, count: int) -> None:
         super().test_the_last_events_are_those_before_the_end(run, count)
+
+
+class TestFilteredLogFeed(ResumableFeedTests):
+    def feed(self, tmp_path: Path) -> AbstractFeed:
+        path = tmp_path / "app.log"
+        path.write_text("".join(f"{NOISE}{text}\n{NOISE}" for text in self.wanted))
+        return OpenFilteredLog(path)
+
+    def seen_at(self, places: list[Place], index: int, events: list[Parsed]) -> int:
+        ids = [event.id for event in events if event.type == "message"]
+        return sum(offset_in(id) <= offset_in(places[index].id) for id in ids)
+
+
+@pytest.mark.linux  # each rotation is waited out for 10 s where there are no leases
+class TestFilteredLogFeedThroughRotatedFiles(ResumableFeedTests):
+    """The last events are looked for through all files, of which one has none that is wanted."""
+
+    def feed(self, tmp_path: Path) -> AbstractFeed:
+        path = tmp_path / "app.log"
+        for name, texts in (("app.log.3", self.wanted[:3]), ("app.log.2", self.wanted[3:9])):
+            (tmp_path / name).write_text("".join(f"{text}\n{NOISE}" for text in texts))
+        (tmp_path / "app.log.1").write_text(2 * NOISE)
+        path.write_text(f"{3 * NOISE}{self.wanted[9]}\n{NOISE}")
+        return OpenFilteredRotatedLog(path)
+
+    def seen_at(self, places: list[Place], index: int, events: list[Parsed]) -> int:
+        raise NotImplementedError
+
+    def test_a_client_goes_on_at_any_place_that_was_handed_out(self, run: "Run") -> None:
+        """A place after lines that nobody wants is none of the ids that were seen."""
+
+        async def test(feed: Feed, abstract: AbstractFeed) -> None:
+            place, seen = await feed.locate(Oldest()), list[str]()
+            while not feed.is_live(place):
+                again, _ = await read(feed, await feed.locate(AfterId(place.id)), 10 - len(seen))
+                assert seen + texts(again) == list(self.wanted)
+                batch = await feed.read(place)
+                seen += texts(Parser().feed(batch.frames))
+                place = batch.end
+
+        run(test)
 
 
 class TestMemoryFeed(ResumableFeedTests):

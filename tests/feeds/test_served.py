@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from server.feeds import served as module
 from server.feeds.contract import FORMS, AfterId, Feed, Last, Oldest
+from server.filters.filter import Filter
 from server.logs.generation import LogBatch
 from tests.event_stream import Parsed, Parser
 from tests.feeds.several import PATIENCE, append, served, until
@@ -76,6 +78,26 @@ def test_a_form_is_dropped_when_it_is_idle_but_never_while_it_is_used(
             log.drop_idle()
             with log.feed(form) as other:
                 assert other is not first
+
+    asyncio.run(main())
+
+
+def test_any_number_of_filters_leaves_a_bounded_number_of_feeds(tmp_path: Path) -> None:
+    """A client may ask for a million of them. The last ones are ready for those who come back."""
+
+    async def main() -> None:
+        append(tmp_path / "app.log", "one")
+        async with served(tmp_path / "app.log") as log:
+            feeds = []
+            for number in range(module.MOST_IDLE + 10):
+                with log.feed("text", Filter((f"^.{{{number}}}",))) as feed:
+                    feeds.append(feed)
+            with log.feed("text", Filter(("^.{0}",))) as first:
+                assert first is not feeds[0]
+            with log.feed("text", Filter((f"^.{{{number}}}",))) as last:
+                assert last is feeds[-1]
+            sizes = [sys.getrefcount(feed) for feed in feeds]
+            assert sum(size > min(sizes) for size in sizes) <= module.MOST_IDLE
 
     asyncio.run(main())
 
