@@ -9,8 +9,6 @@ import sh
 
 from server.feeds.contract import AfterId, Feed, Last, LostError, Oldest, Start, gap_frame
 from server.feeds.log import LogFeed
-from server.filters.backwards import Backwards
-from server.filters.encoder import SelectingEncoder
 from server.filters.filter import Filter, Selection
 from server.logs.encoding import TextEncoder
 from server.logs.layout import Layout
@@ -32,11 +30,8 @@ def log_feed(
 ) -> LogFeed:
     """The feed of a log that nobody follows yet."""
     log = Log(where, tail or find_tail(), MAX_LINE, max_unpack)
-    if filter is None:
-        return LogFeed(log, TextEncoder(MAX_LINE), memory)
-    selection = Selection(filter, MAX_LINE)
-    encode = SelectingEncoder(TextEncoder(MAX_LINE), selection)
-    return LogFeed(log, encode, memory, Backwards(log, selection).back)
+    selection = Selection(filter, MAX_LINE) if filter else None
+    return LogFeed(log, TextEncoder(MAX_LINE), memory, selection)
 
 
 @asynccontextmanager

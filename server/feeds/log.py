@@ -1,7 +1,6 @@
 """A log as a feed: its recent past from memory, the rest from disk, new lines as they come."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
 from server.feeds.composite import position_in
 from server.feeds.contract import AfterId, Last, LostError, Place, Push, Start
@@ -10,6 +9,9 @@ from server.feeds.fanout import Fanout, Waiter
 from server.feeds.readings import Readings
 from server.feeds.recent import Block, Recent
 from server.feeds.subscription import PushedSubscription
+from server.filters.backwards import Backwards
+from server.filters.encoder import SelectingEncoder
+from server.filters.filter import Selection
 from server.logs.encoding import Encoder
 from server.logs.generation import Change, LogBatch
 from server.logs.generation import Place as LogPlace
@@ -17,22 +19,22 @@ from server.logs.log import Log
 from server.logs.places import GoneError, unless_cut_off
 from server.sse.event import control_event
 
-Back = Callable[[int], Awaitable[LogPlace]]
-
 
 class LogFeed:
     """The events of `log` in the form that `encode` gives them.
 
     What `publish` is given is new. Up to `memory` bytes are used: half of that holds the recent
     past, a quarter what was read back for clients that are further behind; the rest is for what
-    is on its way. `back` gives the place before so many of the last events, if not each line
-    makes one.
+    is on its way. `selection` finds the lines that are wanted; without it all of them are.
     """
 
-    def __init__(self, log: Log, encode: Encoder, memory: int, back: Back | None = None) -> None:
+    def __init__(
+        self, log: Log, encode: Encoder, memory: int, selection: Selection | None = None
+    ) -> None:
         self.log = log
-        self._encode = encode
-        self._back = back or log.places.back
+        self._encode = SelectingEncoder(encode, selection) if selection else encode
+        self._back = Backwards(log, selection).back if selection else log.places.back
+        self._seek = selection.seek if selection else None
         self.recent = Recent(memory // 2)
         self._readings = Readings(self._read_back, _lasts, memory // 4)
         self._queue = FairQueue()
@@ -132,7 +134,7 @@ class LogFeed:
         return self.recent.read(place) or await self._readings.get(place)
 
     async def _read_back(self, place: LogPlace) -> Block:
-        return self._block(await self.log.read(place))
+        return self._block(await self.log.read(place, self._seek))
 
     def _news(self, place: Place) -> Block | None:
         assert isinstance(place, LogPlace)

@@ -58,7 +58,8 @@ class Pieces:
             self._size -= self._kept.pop(key).size
 
     async def _read(self, log: ServedLog, place: Place) -> Chunk:
-        batch = await log.log.read(place)
+        selection = self._chunks.selection
+        batch = await log.log.read(place, selection.seek if selection else None)
         chunk = self._chunks.chunk(log.name, batch)
         if isinstance(batch, Lines):  # a file that is missing may be there the next time
             key = log, chunk.end

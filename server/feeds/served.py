@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from server.feeds.contract import Progress, Status
-from server.feeds.log import Back, LogFeed
+from server.feeds.log import LogFeed
 from server.feeds.memory import Memory
-from server.filters.backwards import Backwards
-from server.filters.encoder import SelectingEncoder
 from server.filters.filter import Filter, Selection
 from server.logs.encoding import Encoder, JsonEncoder, TextEncoder
 from server.logs.follower import Publish
@@ -103,12 +101,9 @@ class ServedLog:
 
     def _begin(self, key: _Key) -> _Form:
         form, filter = key
-        encode: Encoder = ENCODERS[form](self.max_line, self.name)
-        back: Back = self.log.places.back
-        if filter:
-            selection = Selection(filter, self.max_line)
-            encode, back = SelectingEncoder(encode, selection), Backwards(self.log, selection).back
-        one = self._forms[key] = _Form(LogFeed(self.log, encode, self._memory.share, back))
+        encode = ENCODERS[form](self.max_line, self.name)
+        selection = Selection(filter, self.max_line) if filter else None
+        one = self._forms[key] = _Form(LogFeed(self.log, encode, self._memory.share, selection))
         self._memory.join(one.feed)
         self.listen(one.feed.publish)
         return one

@@ -72,6 +72,11 @@ class Selection:
         found = self._found(text)
         return others(found, len(text)) if self._invert else found
 
+    def seek(self, text: bytes) -> int:
+        """Where the first wanted one of whole lines begins; their length if none is wanted."""
+        begin, _ = next(self.spans(text), (len(text), 0))
+        return begin
+
     def _found(self, text: bytes) -> Iterator[Span]:
         for begin, end in self._first.lines(text):
             is_long = end - begin > self._max_line

@@ -68,10 +68,10 @@ class Pattern:
         """
         if not (self._is_for_blocks and _is_utf8(text)):
             return self._one_by_one(text)
-        ends = text.count(b"\r\n")
-        if not ends:
+        if b"\r" not in text:  # one byte is found many times faster than two
             return self._in_block(text)
-        return self._between_crlf(text) if ends == text.count(b"\n") else self._one_by_one(text)
+        is_same = text.count(b"\r\n") == text.count(b"\n")
+        return self._between_crlf(text) if is_same else self._one_by_one(text)
 
     def _in_block(self, text: bytes) -> Iterator[tuple[int, int]]:
         at, size = 0, len(text)

@@ -1,5 +1,7 @@
 """Reads a log back, from any place in any of its files, wherever rotation has put them."""
 
+from collections.abc import Callable
+
 from server.logs.archive import Archive, FoundFile
 from server.logs.files import File
 from server.logs.finder import Finder
@@ -16,7 +18,7 @@ from server.logs.generation import (
 )
 from server.logs.generations import Generations
 from server.logs.holes import hole_at
-from server.logs.lines import LineBatch, LineSplitter, first_lines
+from server.logs.lines import LineBatch, LineSplitter, first_lines, position_after
 from server.logs.places import Places
 from server.logs.position import CONTEXT, START, Position, Read
 from server.logs.succession import Succession
@@ -26,6 +28,15 @@ from server.logs.trouble import CannotReadError
 
 PIECE = 128 * 1024
 """Bytes of the log that are read at a time."""
+
+SOUGHT = 1024 * 1024
+"""Bytes of the log that are read at a time where lines are looked for."""
+
+MOST_SOUGHT = 8 * SOUGHT
+"""Bytes that are looked through before it is the next client's turn."""
+
+Seek = Callable[[bytes], int]
+"""Says where in whole lines the first one begins that is wanted; their length if none is."""
 
 GONE = "no longer on disk"
 """Why there is a gap where files were there that are not any more."""
@@ -54,15 +65,16 @@ class History:
         self.gaps = 0
         """How often lines were gone that a client would have got."""
 
-    async def read(self, place: Place) -> LogBatch:
+    async def read(self, place: Place, seek: Seek | None = None) -> LogBatch:
         """What follows `place`, from disk.
 
-        Where the generation is no longer on disk, that is a gap, and the place after it the
+        With `seek`, lines that it passes over may be left out: a batch without lines leads past
+        them. Where the generation is no longer on disk, that is a gap, and the place after it the
         start of the next generation. At the live end this waits for ever.
         """
-        return await self._threads.patiently(self._read, place)
+        return await self._threads.patiently(self._read, place, seek)
 
-    async def _read(self, place: Place) -> LogBatch:
+    async def _read(self, place: Place, seek: Seek | None) -> LogBatch:
         generation, position = place
         while True:
             end = generation.end or self._follower.end.position
@@ -72,7 +84,7 @@ class History:
             file = self._follower.file if is_followed else self._generations.file_of(generation)
             if file:
                 try:
-                    batch = await self._lines(file, place, end)
+                    batch = await self._lines(file, place, end, seek)
                 except CannotReadError as error:
                     if is_followed or not await self._follower.is_current():
                         raise  # it is waited for, and so is a disk that is away for a moment
@@ -157,7 +169,9 @@ class History:
             file = found.file if found else None
         return file
 
-    async def _lines(self, file: File, place: Place, end: Position) -> LineBatch | None:
+    async def _lines(
+        self, file: File, place: Place, end: Position, seek: Seek | None = None
+    ) -> LineBatch | None:
         """Lines after `place`, None if the file does not hold them."""
         generation, position = place
         is_followed = self._follower.follows(file)
@@ -165,7 +179,8 @@ class History:
 
         def read_lines(read: Read, most: int) -> LineBatch | None:
             stop = min(end.offset, _length(generation, file))
-            batch = self._split(file, read, position, stop, is_open, most)
+            batch = _passed_over(read, position, stop, seek, most) if seek else None
+            batch = batch or self._split(file, read, position, stop, is_open, most)
             # What was read stood there before this check, so it is the log's. A copy
             # that is shorter than what it was made of does not change any more.
             shorter = not is_followed and file.size < end.offset
@@ -264,6 +279,30 @@ class History:
         lost = generation.end.offset - position.offset if generation.end else None
         details = gap(str(position), following, why, lost)
         return Change(place, following, "gap", details)
+
+
+def _passed_over(read: Read, start: Position, stop: int, seek: Seek, most: int) -> LineBatch | None:
+    """A batch without lines that leads past those after `start` which are not wanted.
+
+    None if the first one is, or may be: what is not plain lines is left to be split. Raises
+    BlockingIOError if there is more to look through than one piece, but `most` is 1.
+    """
+    if most and stop - start.offset > PIECE:
+        raise BlockingIOError
+    before = context = read(max(0, start.offset - CONTEXT), min(start.offset, CONTEXT))
+    at = start
+    while at.offset < stop and at.offset - start.offset < MOST_SOUGHT:
+        data = read(at.offset, min(SOUGHT, stop - at.offset))
+        lines = data[: data.rfind(b"\n") + 1]
+        is_within = bool(context) and not context.endswith(b"\n")
+        passed = 0 if is_within or b"\0" in lines else seek(lines)
+        if not passed:
+            break
+        at = position_after(at, context, lines, passed)
+        context = (context + lines[max(0, passed - CONTEXT) : passed])[-CONTEXT:]
+        if passed < len(lines):
+            break
+    return LineBatch(start, before, b"", at, 0) if at != start else None
 
 
 def _length(generation: Generation, file: File) -> int:

@@ -69,28 +69,15 @@ class LineBatch(NamedTuple):
         """
         if begin == 0 and end == len(self.lines):
             return self
-        known = self.before + self.lines[:begin] if begin < CONTEXT else self.lines[:begin]
+        known = self.lines[max(0, begin - CONTEXT) : begin]
         return LineBatch(
-            self._position(begin),
-            known[-CONTEXT:],
+            position_after(self.start, self.before, self.lines, begin),
+            known if len(known) == CONTEXT else (self.before + known)[-CONTEXT:],
             self.lines[begin:end],
-            self._position(end),
+            position_after(self.start, self.before, self.lines, end),
             end - begin,
             is_unfinished=self.is_unfinished and end == len(self.lines),
         )
-
-    def _position(self, length: int) -> Position:
-        """The position after so many bytes of `lines`, at which a line ends."""
-        offset, head, _ = self.start
-        if length == 0:
-            return self.start
-        if offset < HEAD:
-            head = crc32(self.lines[: min(length, HEAD - offset)], head)
-        offset += length
-        first = length - (offset - anchor(offset))  # of the bytes that the checksum covers
-        if first >= 0:
-            return Position(offset, head, crc32(self.lines[first:length]))
-        return Position(offset, head, crc32(self.lines[:length], crc32(self.before[first:])))
 
     def positions(self) -> Iterator[tuple[Position, bytes]]:
         """Each line, its newline included, and the position where it ends."""
@@ -117,6 +104,20 @@ class LineBatch(NamedTuple):
 def carried_up_to(offset: int) -> int:
     """The offset up to which the checksums of a position at `offset` can be carried on."""
     return anchor(offset) + CONTEXT if offset >= HEAD else 0
+
+
+def position_after(start: Position, before: bytes, lines: bytes, length: int) -> Position:
+    """The position after the first `length` bytes of `lines`, at which a line ends.
+
+    `lines` follow `start` and what stands `before` that, CONTEXT bytes or all there are.
+    """
+    offset, head = start.offset + length, start.head
+    if start.offset < HEAD:
+        head = crc32(lines[: min(length, HEAD - start.offset)], head)
+    first = length - (offset - anchor(offset))  # of the bytes that the checksum covers
+    if first >= 0:
+        return Position(offset, head, crc32(lines[first:length]))
+    return Position(offset, head, crc32(lines[:length], crc32(before[first:])))
 
 
 class LineSplitter:
@@ -237,14 +238,7 @@ class LineSplitter:
 
     def _batch(self, lines: bytes) -> LineBatch:
         start, before = self.position, self._before
-        offset = start.offset + len(lines)
-        head = start.head
-        if start.offset < HEAD:
-            head = crc32(lines[: HEAD - start.offset], head)
-        covered = offset - anchor(offset)
-        missing = covered - len(lines)
-        tail = crc32(lines[-covered:] if missing <= 0 else before[-missing:] + lines)
-        self.position = Position(offset, head, tail)
+        self.position = position_after(start, before, lines, len(lines))
         last = lines[-CONTEXT:]
         self._before = (before + last)[-CONTEXT:] if len(last) < CONTEXT else last
         return LineBatch(start, before, lines, self.position, len(lines))

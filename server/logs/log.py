@@ -17,7 +17,7 @@ from server.logs.finder import Finder
 from server.logs.follower import Follower, Publish
 from server.logs.generation import Generation, LogBatch, Place
 from server.logs.generations import Generations
-from server.logs.history import PIECE, History
+from server.logs.history import PIECE, History, Seek
 from server.logs.layout import Layout, layout_of
 from server.logs.places import Places
 from server.logs.position import HEAD, START
@@ -130,9 +130,9 @@ class Log:
         finally:
             dropping.cancel()
 
-    async def read(self, place: Place) -> LogBatch:
-        """What follows `place`, from disk."""
-        return await self.history.read(place)
+    async def read(self, place: Place, seek: Seek | None = None) -> LogBatch:
+        """What follows `place`, from disk: see `History.read`."""
+        return await self.history.read(place, seek)
 
     async def _drop_idle(self) -> None:
         """Close older files that nobody reads, so that what is deleted frees its disk space."""

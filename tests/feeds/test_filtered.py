@@ -6,11 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.feeds.contract import AfterId, Feed, LostError, Oldest, Start
 from server.filters.filter import Filter
+from server.logs import history
 from tests.event_stream import Parser
 from tests.feeding import feeding
 
@@ -48,9 +50,14 @@ async def visit(feed: Feed, start: Start, most: int) -> tuple[list[str], str, bo
 
 
 @settings(max_examples=60, deadline=None)
-@given(LINES, LINES, st.lists(st.builds(Visit, FILTERS, st.integers(1, 8)), max_size=6))
+@given(
+    LINES,
+    LINES,
+    st.lists(st.builds(Visit, FILTERS, st.integers(1, 8)), max_size=6),
+    st.sampled_from([16, 4096, 1024 * 1024]),
+)
 def test_each_visit_gets_the_lines_that_its_filter_wants_after_the_last_one(
-    older: list[str], newer: list[str], visits: list[Visit]
+    older: list[str], newer: list[str], visits: list[Visit], sought: int
 ) -> None:
     """The reference goes over the files line by line. No two lines are equal."""
     numbered = [f"{line}{number}" for number, line in enumerate(older + newer)]
@@ -75,5 +82,6 @@ def test_each_visit_gets_the_lines_that_its_filter_wants_after_the_last_one(
             at = len(lines) if is_all else wanted[-1] + 1
             start = id
 
-    with TemporaryDirectory() as directory:
+    with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "SOUGHT", sought)
         asyncio.run(main(Path(directory)))

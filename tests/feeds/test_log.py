@@ -12,6 +12,7 @@ from server.feeds.blocks import OVERHEAD
 from server.feeds.contract import Batch, Last
 from server.feeds.log import LogFeed
 from server.logs.generation import Lines, LogBatch, Place
+from server.logs.history import Seek
 from tests.event_stream import Parsed, Parser
 from tests.feeding import MEMORY, data, feeding, frames, live, log_feed, take, whole
 
@@ -192,10 +193,10 @@ def test_what_is_read_back_is_read_once_for_all_who_are_behind(tmp_path: Path) -
         reads = 0
         read = feed.log.read
 
-        async def counted(place: Place) -> LogBatch:
+        async def counted(place: Place, seek: Seek | None = None) -> LogBatch:
             nonlocal reads
             reads += 1
-            return await read(place)
+            return await read(place, seek)
 
         feed.log.read = counted  # type: ignore[method-assign]
         clients = [frames(feed, Last(lines - 50 * n)) for n in range(10)]
@@ -224,7 +225,7 @@ def test_a_read_that_failed_is_tried_again(tmp_path: Path) -> None:
         async with feeding(log) as feed:
             read = feed.log.read
 
-            async def broken(place: Place) -> LogBatch:
+            async def broken(place: Place, seek: Seek | None = None) -> LogBatch:
                 raise OSError("no luck")
 
             feed.log.read = broken  # type: ignore[method-assign]

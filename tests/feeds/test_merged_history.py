@@ -142,9 +142,9 @@ def test_a_log_that_cannot_be_read_now_does_not_hold_up_the_others(
             client = await reading(feed)
             hangs, read = asyncio.Event(), log.log.read
 
-            async def wait(place: object) -> object:
+            async def wait(place: object, seek: object = None) -> object:
                 await hangs.wait()
-                return await read(place)  # type: ignore[arg-type]
+                return await read(place, seek)  # type: ignore[arg-type]
 
             monkeypatch.setattr(log.log, "read", wait)
             other = await reading(feed, AfterId(client.place.id))
