@@ -1,0 +1,1 @@
+"""What lines of logs look like, as data: their levels and their times."""
