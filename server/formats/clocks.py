@@ -11,14 +11,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
 
 _SECONDS_OF_A_DAY = 86_400
+_TAI_EPOCH = 2**62 + 10  # as in logs.names
 
-MONTHS = {
-    name: number
-    for number, name in enumerate(
-        "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1
-    )
-}
-_MONTH = rf"(?P<name>{'|'.join(MONTHS)})"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH = rf"(?P<name>{'|'.join(_MONTHS)})"
 _HMS = r"(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d)"
 _FRACTION = r"(?:[.,](?P<fraction>\d{1,9}))?"
 
@@ -65,7 +61,9 @@ class Clock:
         fraction = float(f"0.{parts.get('fraction', '0')}") + int(parts.get("ms", 0)) / 1000
         if "epoch" in parts:
             return int(parts["epoch"]) / self.divisor + fraction
-        month = MONTHS[parts["name"]] if "name" in parts else int(parts["month"])
+        if "tai" in parts:
+            return int(parts["tai"], 16) - _TAI_EPOCH + int(parts["nano"], 16) / 1e9
+        month = _MONTHS.index(parts["name"]) + 1 if "name" in parts else int(parts["month"])
         hour = int(parts["hour"])
         if "half" in parts:
             hour = hour % 12 + 12 * (parts["half"].lower() == "pm")
@@ -149,9 +147,7 @@ MONTH_DAY = Clock(
     rf"(?P<month>\d\d)[-.](?P<day>\d\d) {_HMS}{_FRACTION}",
 )
 KLOG = Clock("mmdd, without a year", rf"(?P<month>\d\d)(?P<day>\d\d) {_HMS}{_FRACTION}")
-GLOG = Clock(
-    "yyyymmdd", rf"(?P<year>\d{{4}})(?P<month>\d\d)(?P<day>\d\d) {_HMS}{_FRACTION}"
-)
+GLOG = Clock("yyyymmdd", rf"(?P<year>\d{{4}})(?P<month>\d\d)(?P<day>\d\d) {_HMS}{_FRACTION}")
 HEALTH = Clock(
     "yyyymmdd-h:m:s:ms, no number with zeros before it",
     r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)-(?P<hour>\d\d?):(?P<minute>\d\d?)"
@@ -162,6 +158,7 @@ RAS = Clock(
     r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)-(?P<hour>\d\d)\.(?P<minute>\d\d)"
     r"\.(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?",
 )
+TAI64N = Clock("TAI64N, as daemontools have it", r"(?P<tai>[0-9a-f]{16})(?P<nano>[0-9a-f]{8})")
 EPOCH = Clock("seconds since 1970", r"(?P<epoch>\d{9,11})(?:\.(?P<fraction>\d{1,9}))?")
 EPOCH_MS = Clock("milliseconds since 1970", r"(?P<epoch>\d{12,13})", divisor=1000)
 EPOCH_US = Clock("microseconds since 1970", r"(?P<epoch>\d{15,16})", divisor=1_000_000)
@@ -172,6 +169,6 @@ NUMBERS = (EPOCH_NS, EPOCH_US, EPOCH_MS, EPOCH)
 
 CLOCKS = (
     ISO, SLASHED, SHORT_SLASHED, PACKED, SYSLOG, COMMON, CTIME, DAY_FIRST, AMERICAN, MONTH_DAY,
-    KLOG, GLOG, HEALTH, RAS, *NUMBERS,
+    KLOG, GLOG, HEALTH, RAS, TAI64N, *NUMBERS,
 )  # fmt: skip
 """All of them."""

@@ -22,14 +22,18 @@ class Level(IntEnum):
 
 WORDS: dict[Level, tuple[str, ...]] = {
     Level.TRACE: ("TRACE", "TRAC", "TRC", "TRCE", "FINER", "FINEST", "VERBOSE", "VERB", "VRB"),
-    Level.DEBUG: ("DEBUG", "DEBU", "DBG", "DBUG", "FINE", "CONFIG", "DEBUG1", "DEBUG2")
-    + ("DEBUG3", "DEBUG4", "DEBUG5"),
+    Level.DEBUG: (
+        *("DEBUG", "DEBU", "DBG", "DBUG", "FINE", "CONFIG"),
+        *("DEBUG1", "DEBUG2", "DEBUG3", "DEBUG4", "DEBUG5"),
+    ),
     Level.INFO: ("INFO", "INF", "INFORMATION", "INFORMATIONAL", "LOG", "NOTE"),
     Level.NOTICE: ("NOTICE", "SUCCESS"),
     Level.WARNING: ("WARNING", "WARN", "WRN"),
     Level.ERROR: ("ERROR", "ERR", "ERRO", "SEVERE", "FAIL"),
-    Level.CRITICAL: ("CRITICAL", "CRIT", "FATAL", "FATA", "FTL", "ALERT", "EMERG", "EMERGENCY")
-    + ("PANIC", "PANI", "PNC", "DPANIC"),
+    Level.CRITICAL: (
+        *("CRITICAL", "CRIT", "FATAL", "FATA", "FTL", "ALERT", "EMERG", "EMERGENCY"),
+        *("PANIC", "PANI", "PNC", "DPANIC"),
+    ),
 }
 """Words, in upper case: those of log4j, java.util.logging, Python, Go, Rust, .NET, PostgreSQL,
 syslog(3) and loguru. Case is a matter of the place where one stands."""
@@ -65,6 +69,17 @@ SEVERITIES: dict[Level, tuple[str, ...]] = {
     Level.CRITICAL: ("0", "1", "2"),
 }
 """The severities of syslog(3), which are the journal's priorities."""
+
+APACHE: dict[Level, tuple[str, ...]] = {
+    Level.TRACE: tuple(f"trace{number}" for number in range(1, 9)),
+    Level.DEBUG: ("debug",),
+    Level.INFO: ("info",),
+    Level.NOTICE: ("notice",),
+    Level.WARNING: ("warn",),
+    Level.ERROR: ("error",),
+    Level.CRITICAL: ("crit", "alert", "emerg"),
+}
+"""What Apache puts after the name of a module."""
 
 PRIORITIES: dict[Level, tuple[str, ...]] = {
     level: tuple(str(8 * facility + int(text)) for text in texts for facility in range(24))

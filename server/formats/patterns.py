@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-ESCAPE = r"\x1b\[[0-9;]*[A-Za-z]"
-"""What colours text in a terminal."""
+ESCAPE = r"(?:\x1b|\\u001b)\[[0-9;]*[A-Za-z]"
+"""What colours text in a terminal, also as JSON writes it."""
 
 GAP = rf"(?:[ \t]|{ESCAPE})"
 
 LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
-ALPHANUMERIC = LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+LETTERS = LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+ALPHANUMERIC = LETTERS | frozenset("0123456789")
 
 _REST_OF_CLASS = frozenset("()*+,./:;<=>?@ _#$%&!~{|}'`\"")
 
@@ -38,7 +39,7 @@ class Other(NamedTuple):
         return f"(?>(?!{words}(?!{chars})){_class(self.first)}{chars}*)"
 
     def for_re2(self) -> str:
-        return _complement(tuple(sorted(self.words)), self.alphabet, self.first, is_start=True)
+        return _complement(self)
 
 
 def for_re(text: str, others: Mapping[str, Other]) -> str:
@@ -70,36 +71,61 @@ def any_case(texts: Iterable[str]) -> str:
 
 def _trie(texts: Sequence[str], ignore_case: bool) -> str:
     """The texts letter by letter, for Python's re tries each of several branches."""
-    branches: dict[str, list[str]] = {}
-    for text in texts:
-        if text:
-            branches.setdefault(text[0], []).append(text[1:])
     options = [
-        (_class(frozenset((char, char.upper()))) if ignore_case and char in LOWER else
-         _literal(char)) + _trie(rests, ignore_case)
-        for char, rests in branches.items()
+        (_class(frozenset((char, char.upper()))) if ignore_case else _literal(char))
+        + _trie(rests, ignore_case)
+        for char, rests in _branches(texts).items()
     ]
     if not options:
         return ""
-    may_end = "?" if "" in texts else ""
-    return f"(?:{'|'.join(options)}){may_end}" if may_end or len(options) > 1 else options[0]
+    if "" in texts:
+        return f"(?:{'|'.join(options)})?"
+    return f"(?:{'|'.join(options)})" if len(options) > 1 else options[0]
 
 
-def _complement(
+def _complement(other: Other) -> str:
+    """A run leaves the trie of the words at some letter, or it ends before a word is complete."""
+    words = tuple(sorted(word.lower() for word in other.words))
+    leaves = _leaving(words, other.alphabet, other.first, is_start=True)
+    ends = _beginnings(words, frozenset(words), other.first, "")
+    whole = f"{leaves}{_class(other.alphabet)}*"
+    return f"(?:{whole}|{ends})" if ends else whole
+
+
+def _leaving(
     words: Sequence[str], alphabet: frozenset[str], first: frozenset[str], is_start: bool
 ) -> str:
+    """The shortest beginnings that no word has."""
+    branches = _branches(words)
+    options = [_class(first - {char for key in branches for char in (key, key.upper())})]
+    for key, rests in sorted(branches.items()):
+        chars = frozenset((key, key.upper())) & first
+        if chars:
+            options.append(_class(chars) + _leaving(rests, alphabet, alphabet, is_start=False))
+    return f"(?:{'|'.join(options)})" if len(options) > 1 else options[0]
+
+
+def _beginnings(
+    words: Iterable[str], whole: frozenset[str], first: frozenset[str] | None, before: str
+) -> str:
+    """The beginnings of words that are no words themselves."""
+    options = []
+    for key, rests in sorted(_branches(words).items()):
+        chars = frozenset((key, key.upper()))
+        chars = chars & first if first else chars
+        longer = _beginnings(rests, whole, None, before + key)
+        may_end = before + key not in whole
+        if chars and (longer or may_end):
+            options.append(_class(chars) + (f"{longer}?" if longer and may_end else longer))
+    return f"(?:{'|'.join(options)})" if options else ""
+
+
+def _branches(words: Iterable[str]) -> dict[str, list[str]]:
     branches: dict[str, list[str]] = {}
     for word in words:
         if word:
-            branches.setdefault(word[0].lower(), []).append(word[1:])
-    taken = {char for key in branches for char in (key, key.upper())}
-    options = [f"{_class(first - taken)}{_class(alphabet)}*"]
-    for key, suffixes in sorted(branches.items()):
-        chars = frozenset((key, key.upper())) & first
-        if chars:
-            options.append(_class(chars) + _complement(suffixes, alphabet, alphabet, False))
-    may_end = not is_start and "" not in words
-    return f"(?:{'|'.join(options)}){'?' if may_end else ''}"
+            branches.setdefault(word[0], []).append(word[1:])
+    return branches
 
 
 @cache

@@ -5,8 +5,32 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-from server.formats import heads
+from server.formats.heads import (
+    BGL,
+    CUPS,
+    ENVELOPE,
+    ESCAPED_JSON,
+    JSON,
+    KLOG_TIME,
+    LEVEL_KEYS,
+    LOGCAT_THREADS,
+    LOGCAT_TIME,
+    LOGFMT,
+    MONGO,
+    MONGO_JSON,
+    MONOLOG,
+    NAMED,
+    OTHERS,
+    PHP,
+    PLACE,
+    PROGRAM,
+    REDIS,
+    START,
+    SYSLOG,
+    TIMED,
+)
 from server.formats.levels import (
+    APACHE,
     LETTERS,
     MARKS,
     NUMBERS,
@@ -17,6 +41,9 @@ from server.formats.levels import (
     Level,
 )
 from server.formats.patterns import ESCAPE, GAP, any_case, for_re, for_re2, one_of
+
+RE2_MEMORY = 32 << 20
+"""What RE2 must be allowed (`max_mem`) for these expressions, of which it uses some megabytes."""
 
 Table = Mapping[Level, tuple[str, ...]]
 
@@ -36,7 +63,6 @@ _NPM: Table = {
     Level.INFO: ("notice", "info", "http"),
     Level.TRACE: ("verb", "silly"),
 }
-_SYSTEM: Table = {Level.INFO: ("System",)}
 
 _END = rf"(?:[ \t:|\[!\r]|{ESCAPE}|$)"
 _END_OF_HEAD = rf"(?:[ \t:|\[!\r,/)>\]]|{ESCAPE}|$)"
@@ -66,17 +92,27 @@ class Place(NamedTuple):
 class Head(NamedTuple):
     """Places that have the same beginning."""
 
+    starts: str
+    """The characters that a line of this kind can begin with, as a class."""
     before: str
     places: tuple[Place, ...]
+
+    def pattern(self, least: Level, group: bool) -> str | None:
+        """The places with a level of at least this one, None if there are none."""
+        parts = [place.pattern(least, group) for place in self.places]
+        if not any(parts):
+            return None
+        return f"{self.before}(?:{'|'.join(filter(None, parts))})"
 
 
 def _in_json(pairs: str, quote: str) -> Head:
     """The places in JSON with these quotes."""
-    key = any_case(heads.LEVEL_KEYS)
+    key = any_case(LEVEL_KEYS)
     graded = any_case(("priority", "severity", "syslog_severity"))
     to_value = f"{quote} *: *"
     end = r"(?:[ ,}\r]|$)"
     return Head(
+        "{",
         pairs,
         (
             Place(f"{key}{to_value}{quote}", WORDS, quote, any_case=True),
@@ -88,7 +124,7 @@ def _in_json(pairs: str, quote: str) -> Head:
 
 
 _LOGFMT = Place(
-    f'{heads.LOGFMT}{any_case(heads.LEVEL_KEYS)}=(?:\\\\?")?',
+    f'{LOGFMT}{any_case(LEVEL_KEYS)}=(?:\\\\?")?',
     WORDS,
     r'(?:[ "\\\r]|$)',
     any_case=True,
@@ -98,66 +134,63 @@ _IN_BRACKETS = Place(_OPEN, WORDS, _CLOSE, any_case=True)
 
 _HEADS = (
     Head(
-        heads.TIMED,
+        r"[\d\[(< \t\x1b\\A-Z]",
+        TIMED,
         (
             _BARE,
             _IN_BRACKETS,
             Place("", WORDS, _CLEAR, any_case=True),
-            Place(r"\[[\w.-]+:", WORDS, r"\]", any_case=True),
+            Place(r"\[[\w.-]+:", APACHE, r"\]"),
             Place("", WORDS, r" +[\w.-]+ *\[", any_case=True),
-            Place(r"[\w-]+\.", WORDS, _COLON),
-            _BARE._replace(before=heads.NAMED),
-            _IN_BRACKETS._replace(before=heads.NAMED + _OPEN),
+            _BARE._replace(before=rf"{NAMED}\[?"),
             _LOGFMT,
         ),
     ),
     Head(
-        heads.START,
+        "(?s:.)",
+        START,
         (
             Place("", _STRONG, _END),
             Place(rf"\[{GAP}*", WORDS, rf"{GAP}*\]", any_case=True),
             Place(r"[(<]", WORDS, r"[)>]"),
-            Place(rf"(?:{heads.PLACE}|{heads.PROGRAM})?", WORDS, _COLON, any_case=True),
+            Place(f"(?:{PLACE})?", WORDS, _COLON, any_case=True),
             Place(r"[\w-]+::", WORDS, "::"),
             Place("", _RUST, r"\[\w+\]: "),
         ),
     ),
-    _in_json(heads.JSON, '"'),
-    _in_json(heads.ESCAPED_JSON, r'\\"'),
-    Head("", (_LOGFMT,)),
-    Head("", (Place("", LETTERS, heads.KLOG_TIME),)),
-    Head(f"(?:{heads.LOGCAT_TIME})?", (Place("", LETTERS, r"/[^(\n]{1,60}\( *\d+\): "),)),
-    Head(heads.LOGCAT_TIME + r"(?:\w+ +)?\d+ +\d+ ", (Place("", LETTERS, " "),)),
-    Head("", (Place("", LETTERS, r", \[\d{4}-"), Place("", LETTERS, " " + heads.CUPS))),
-    Head(heads.REDIS, (Place("", MARKS, " "),)),
-    Head(heads.MONGO, (Place("", LETTERS, r"\d? +[A-Z]{2,}\w* +\["),)),
-    Head(r'\{"t":\{[^{}\n]*\}, *"s": *"', (Place("", LETTERS, r'\d?"'),)),
-    Head(heads.BGL, (Place("", WORDS, " "),)),
-    Head(heads.MYSQL, (Place(r"\[", _SYSTEM, r"\]"),)),
-    Head(r"(?:\[[^\[\]\n]*\] )?PHP ", (Place("", _PHP, ": "),)),
-    Head("npm ", (Place("", _NPM, " "),)),
-    Head("<", (Place("", PRIORITIES, ">"),)),
+    Head(r"[\w/@$.]", PROGRAM, (Place("", WORDS, _COLON, any_case=True),)),
+    Head(r"\[", MONOLOG, (Place("", WORDS, _COLON),)),
+    _in_json(JSON, '"'),
+    _in_json(ESCAPED_JSON, r'\\"'),
+    Head(r"[A-Za-z_@]", "", (_LOGFMT,)),
+    Head("[A-Z]", "", (Place("", LETTERS, KLOG_TIME),)),
+    Head(
+        r"[A-Z\d]",
+        f"(?:{LOGCAT_TIME})?",
+        (Place("", LETTERS, r"/[^(\n]{1,60}\( *\d+\): "),),
+    ),
+    Head(r"\d", LOGCAT_TIME + LOGCAT_THREADS, (Place("", LETTERS, " "),)),
+    Head("[A-Z]", "", (Place("", LETTERS, r", \[\d{4}-"), Place("", LETTERS, " " + CUPS))),
+    Head(r"[\d\[]", REDIS, (Place("", MARKS, " "),)),
+    Head(r"\d", MONGO, (Place("", LETTERS, r"\d? +[A-Z]{2,}\w* +\["),)),
+    Head("{", MONGO_JSON, (Place("", LETTERS, r'\d?"'),)),
+    Head("[A-Z-]", BGL, (Place("", WORDS, " "),)),
+    Head(r"[\[P]", PHP, (Place("", _PHP, ": "),)),
+    Head("n", "npm ", (Place("", _NPM, " "),)),
+    Head("<", "<", (Place("", PRIORITIES, ">"),)),
 )
-
-
-def _pattern(least: Level, group: bool) -> str:
-    """All places with a level of at least this one, each with a group around the level if asked."""
-    wholes = []
-    for head in _HEADS:
-        parts = [place.pattern(least, group) for place in head.places]
-        if any(parts):
-            wholes.append(f"{head.before}(?:{'|'.join(filter(None, parts))})")
-    return f"(?m)^(?:{heads.ENVELOPE})?(?:{heads.SYSLOG})?(?:{'|'.join(wholes)})"
 
 
 @cache
 def patterns_at_least(level: Level) -> str:
     """An expression that finds, in a block, each line whose level is at least this one.
 
-    A match begins where its line does and lies within it. It is meant for RE2 with bytes, that is
-    with `Options.Encoding.LATIN1`, and works in Python's re, too.
+    A match begins where its line does and lies within it. It is meant for RE2 with bytes: with
+    `Options.Encoding.LATIN1`, and with `RE2_MEMORY` as `max_mem`.
     """
-    return for_re2(_pattern(level, group=False), heads.OTHERS)
+    wholes = filter(None, (head.pattern(level, group=False) for head in _HEADS))
+    text = f"(?m)^(?:{ENVELOPE})?(?:{SYSLOG})?(?:{'|'.join(wholes)})"
+    return for_re2(text, OTHERS)
 
 
 def any_level() -> str:
@@ -165,14 +198,53 @@ def any_level() -> str:
     return patterns_at_least(min(Level))
 
 
+def runs_at_least(level: Level) -> str:
+    """The same as `patterns_at_least`, but a match is a run of whole lines, with their newlines.
+
+    It is for levels that most lines have, when each match costs more than the search.
+    """
+    line = patterns_at_least(level).removeprefix("(?m)^")
+    return rf"(?m)^(?:{line}[^\n]*(?:\n|$))+"
+
+
+class Reader(NamedTuple):
+    """Finds the level of one line that begins with a certain character."""
+
+    regex: "re.Pattern[bytes]"
+    tables: tuple[Mapping[bytes, Level], ...]
+    """For each group of the expression the levels by what it holds."""
+
+
 @cache
-def level_pattern() -> tuple["re.Pattern[bytes]", tuple[Mapping[bytes, Level], ...]]:
-    """The expression for one line, and for each of its groups the levels by what it holds."""
-    tables = []
-    for place in (place for head in _HEADS for place in head.places):
-        spelled = {text: level for level, texts in place.table.items() for text in texts}
-        if place.any_case:
-            spelled |= {text.lower(): level for text, level in spelled.items()}
-        tables.append({text.encode(): level for text, level in spelled.items()})
-    pattern = for_re(_pattern(min(Level), group=True), heads.OTHERS)
-    return re.compile(pattern.encode("latin-1")), tuple(tables)
+def reader(first: int) -> Reader:
+    """What finds the level of a line with this first byte, in Python's re.
+
+    It is made when the first such line comes: compiling takes some ten milliseconds.
+    """
+    char = chr(first)
+    return _reader(tuple(n for n, head in enumerate(_HEADS) if re.match(head.starts, char)))
+
+
+@cache
+def _reader(numbers: tuple[int, ...]) -> Reader:
+    some = [_HEADS[number] for number in numbers]
+    wholes = filter(None, (head.pattern(min(Level), group=True) for head in some))
+    tables = [_by_text(place) for head in some for place in head.places]
+    return Reader(_compiled(f"(?m:{'|'.join(wholes)})"), tuple(tables))
+
+
+@cache
+def prefix() -> "re.Pattern[bytes]":
+    """What may stand before a line, and may be nothing: an envelope, what syslog puts first."""
+    return _compiled(f"(?:{ENVELOPE})?(?:{SYSLOG})?")
+
+
+def _compiled(text: str) -> "re.Pattern[bytes]":
+    return re.compile(for_re(text, OTHERS).encode("latin-1"))
+
+
+def _by_text(place: Place) -> dict[bytes, Level]:
+    spelled = {text: level for level, texts in place.table.items() for text in texts}
+    if place.any_case:
+        spelled |= {text.lower(): level for text, level in spelled.items()}
+    return {text.encode(): level for text, level in spelled.items()}

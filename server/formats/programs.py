@@ -1,6 +1,6 @@
 """Formats of the logging libraries of programming languages."""
 
-from server.formats.clocks import DAY_FIRST, ISO, SLASHED
+from server.formats.clocks import DAY_FIRST, ISO, NUMBERS, SLASHED
 from server.formats.format import Example, Format
 from server.formats.levels import Level
 
@@ -8,7 +8,9 @@ _TEN = 1795773600.0  # 2026-11-27 10:00:00 UTC
 _DATE = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?"
 _ISO = rf"(?P<time>{_DATE}(?:Z| ?[+-]\d\d:?\d\d)?)"
 _LEVEL = r"(?P<level>CRITICAL|ERROR|WARNING|WARN|INFO|DEBUG|TRACE|NOTSET|SUCCESS|FATAL)"
-_MIXED = r"(?P<level>(?i:trace|debug|info|notice|warn|warning|error|critical|fatal|alert|emergency))"
+_MIXED = (
+    r"(?P<level>(?i:trace|debug|info|notice|warn|warning|error|critical|fatal|alert|emergency))"
+)
 _ANSI = r"(?:\x1b\[[0-9;]*m)*"
 
 FORMATS = (
@@ -34,7 +36,7 @@ FORMATS = (
     Format(
         "hclog",
         "HashiCorp's programs",
-        r"^(?P<time>\d{4}-\d\d-\d\dT\S+) " rf"\[{_LEVEL}\] +(?P<body>.*)",
+        rf"^(?P<time>\d{{4}}-\d\d-\d\dT\S+) \[{_LEVEL}\] +(?P<body>.*)",
         (ISO,),
         (Example(b"2026-11-27T10:00:00.625Z [WARN]  agent: slow", Level.WARNING, _TEN + 0.625),),
     ),
@@ -172,7 +174,7 @@ FORMATS = (
     ),
     Format(
         "plain",
-        "programs that put the level first: Python's logging without configuration, uvicorn, logrus",
+        "programs that put the level first: Python's logging as it is, uvicorn, logrus",
         r"^(?:\x1b\[[0-9;]*m)*\[?"
         r"(?P<level>(?i:trac|debu|erro|fata|error|warn|warning|fatal|critical|info|debug|trace))"
         r"(?:\x1b\[[0-9;]*m)*(?:[\]:]| \[|\[\d+\]) ?(?P<body>.*)",
@@ -194,6 +196,16 @@ FORMATS = (
         (
             Example(b"2026-11-27 10:00:00 ready, no ERROR", None, _TEN),
             Example(b"2026-11-27T10:00:00Z error: cannot open", Level.ERROR, _TEN),
+        ),
+    ),
+    Format(
+        "numbered",
+        "programs that put the seconds since 1970 first",
+        r"^\[?(?P<time>\d{10}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)\]? (?P<body>.*)",
+        NUMBERS,
+        (
+            Example(b"1795773600 ready", None, _TEN),
+            Example(b"1795773600123 [error] no", Level.ERROR, _TEN + 0.123),
         ),
     ),
 )

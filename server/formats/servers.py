@@ -34,9 +34,7 @@ FORMATS = (
         r"\[(?:[\w.-]*:)?(?P<level>[a-z]+\d?)\] (?P<body>.*)",
         (CTIME,),
         (
-            Example(
-                b"[Fri Nov 27 10:00:00 2026] [notice] workerEnv.init() ok", Level.NOTICE, _TEN
-            ),
+            Example(b"[Fri Nov 27 10:00:00 2026] [notice] workerEnv.init() ok", Level.NOTICE, _TEN),
             Example(
                 b"[Fri Nov 27 10:00:00 2026] [error] mod_jk child in error state 6",
                 Level.ERROR,
@@ -60,9 +58,7 @@ FORMATS = (
         r"^(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>[a-z]+)\] \d+#\d+: (?P<body>.*)",
         (SLASHED,),
         (
-            Example(
-                b"2026/11/27 10:00:00 [error] 12#12: *1 open() failed", Level.ERROR, _TEN
-            ),
+            Example(b"2026/11/27 10:00:00 [error] 12#12: *1 open() failed", Level.ERROR, _TEN),
             Example(b"2026/11/27 10:00:00 [warn] 12#0: an [error] follows", Level.WARNING, _TEN),
             Example(b"2026/11/27 10:00:00 [emerg] 12#0: bind() failed", Level.CRITICAL, _TEN),
         ),
@@ -76,9 +72,7 @@ FORMATS = (
         r"|DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION):  (?P<body>.*)",
         (ISO,),
         (
-            Example(
-                b"2026-11-27 10:00:00.127 UTC [12347] LOG:  ready", Level.INFO, _TEN + 0.127
-            ),
+            Example(b"2026-11-27 10:00:00.127 UTC [12347] LOG:  ready", Level.INFO, _TEN + 0.127),
             Example(
                 b'2026-11-27 10:00:00.127 UTC [12347] postgres@shop ERROR:  relation "a" not there',
                 Level.ERROR,
@@ -103,7 +97,7 @@ FORMATS = (
             ),
             Example(
                 b"2026-11-27T10:00:00.835618Z 0 [System] [MY-010116] [Server] starting",
-                Level.INFO,
+                None,
                 _TEN + 0.835618,
             ),
             Example(b"2026-11-27 10:00:00 0 [Warning] no root", Level.WARNING, _TEN),
@@ -163,6 +157,21 @@ FORMATS = (
                 b"1795773600.250    90 10.0.0.1 TCP_MISS/200 1 GET http://a/ERROR",
                 None,
                 _TEN + 0.25,
+            ),
+        ),
+    ),
+    Format(
+        "uwsgi",
+        "uWSGI's requests",
+        r"^\[pid: \d+\|.{1,120}? \[(?P<time>[A-Z][a-z]{2} [A-Z][a-z]{2} +\d\d? [\d:]{8} \d{4})\] "
+        r"(?P<body>.*)",
+        (CTIME,),
+        (
+            Example(
+                b"[pid: 88|app: 0|req: 1/1] 127.0.0.1 () {38 vars in 696 bytes} "
+                b"[Fri Nov 27 10:00:00 2026] GET /error => generated 4 bytes",
+                None,
+                _TEN,
             ),
         ),
     ),

@@ -1,6 +1,16 @@
 """Formats of operating systems, and of what they and containers put around other lines."""
 
-from server.formats.clocks import EPOCH, ISO, KLOG, MONTH_DAY, RAS, SYSLOG, GLOG, HEALTH
+from server.formats.clocks import (
+    EPOCH,
+    GLOG,
+    HEALTH,
+    ISO,
+    KLOG,
+    MONTH_DAY,
+    RAS,
+    SYSLOG,
+    TAI64N,
+)
 from server.formats.format import Example, Format
 from server.formats.levels import Level
 
@@ -175,7 +185,9 @@ FORMATS = (
         (
             Example(b"I1127 10:00:00.123456       1 main.go:7] up", Level.INFO, _TEN + 0.123456),
             Example(b"E20261127 10:00:00.123456 12 a.cc:27] no", Level.ERROR, _TEN + 0.123456),
-            Example(b"F1127 10:00:00.123456 1952452992 b.cc:3] no", Level.CRITICAL, _TEN + 0.123456),
+            Example(
+                b"F1127 10:00:00.123456 1952452992 b.cc:3] no", Level.CRITICAL, _TEN + 0.123456
+            ),
         ),
     ),
     Format(
@@ -233,18 +245,21 @@ FORMATS = (
         "an app for Android",
         r"^(?P<time>\d{8}-\d\d?:\d\d?:\d\d?:\d{1,3})\|[^|]*\|\d+\|(?P<body>.*)",
         (HEALTH,),
-        (
-            Example(b"20261127-10:0:0:83|Step_LSC|30002312|ERR is a word", None, _TEN + 0.083),
-        ),
+        (Example(b"20261127-10:0:0:83|Step_LSC|30002312|ERR is a word", None, _TEN + 0.083),),
     ),
     Format(
         "proxifier",
         "Proxifier",
         r"^\[(?P<time>\d\d\.\d\d \d\d:\d\d:\d\d)\] (?P<body>.*)",
         (MONTH_DAY,),
-        (
-            Example(b"[11.27 10:00:00] chrome.exe *64 - www.example.org:443 open", None, _TEN),
-        ),
+        (Example(b"[11.27 10:00:00] chrome.exe *64 - www.example.org:443 open", None, _TEN),),
+    ),
+    Format(
+        "tai64n",
+        "daemontools, runit and s6",
+        r"^@(?P<time>[0-9a-f]{24}) (?P<body>.*)",
+        (TAI64N,),
+        (Example(b"@400000006b0954aa00000000 tcpserver: status: 5/30", None, _TEN),),
     ),
     Format(
         "hpc",
