@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 from server.formats.places import RE2_MEMORY
 
