@@ -83,7 +83,10 @@ PLACE = r"[\w./+-]+(?::\d+){1,2}: (?:fatal )?"
 
 PROGRAM = r"<<NAME>>(?:\[\d+\])?: +"
 
-_ALERT = r"(?:-|[A-Z_]{3,20}) \d{10} \d{4}\.\d\d\.\d\d \S+ "
+_ALERT = (
+    r"(?:-|(?:APP|CPU|ECC|KERN|LINK|MASN|MMCS|MONI|MPT|VAPI)[A-Z]*|[A-Z]+_[A-Z_]+)"
+    r" \d{10} \d{4}\.\d\d\.\d\d \S+ "
+)
 """What stands first in logs of supercomputers: an alert or none, seconds, the day, the node."""
 
 SYSLOG = rf"(?>(?:{_ALERT})?(?:{_STAMP}|{_ISO}) <<NAME>> <<NAME>>(?:\(\w+\))?(?:\[\d+\])?: +)"

@@ -28,6 +28,7 @@ PROSE = [
     b"errors=0",
     b"[INFO] [ERROR] two of them",
     b"INFO: error: two of them",
+    b"INF 1795773600 2026.11.27 R02 2026-11-27-10.00.00.5 R02 RAS KERNEL FATAL no alert",
     b"\xff\xfe binary",
     b"crlf INFO\r",
     b"INFO\r",
