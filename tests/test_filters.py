@@ -13,7 +13,11 @@ from server.filters.pattern import MOST_BYTES
 from tests.running import Client, Server, following, running, wait_until
 
 ROOT = Path(__file__).parent.parent
-LINES = [f"{number} {'ERROR' if number % 10 == 3 else 'INFO'} it rains" for number in range(2000)]
+LINES = [
+    f"2026-12-01 10:{number // 60:02}:{number % 60:02} {'ERROR' if number % 10 == 3 else 'INFO'} "
+    f"it rains, {number}"
+    for number in range(2000)
+]
 ERRORS = [line for line in LINES if "ERROR" in line]
 
 
@@ -51,10 +55,18 @@ def get(server: Server, query: str, lines: int) -> Client:
         ("grep=ERROR&from=start", ERRORS),
         ("grep=ERROR&backlog=3", ERRORS[-3:]),
         ("grep=ERROR&backlog=1000", ERRORS),  # through all files
-        ("grep=ERROR&grep=^17&backlog=5", [line for line in ERRORS if line[:2] == "17"][-5:]),
+        (
+            "grep=ERROR&grep=rains, 17&backlog=5",
+            [line for line in ERRORS if "rains, 17" in line][-5:],
+        ),
         ("grep=error&ignore_case=1&backlog=1", ERRORS[-1:]),
         ("grep=INFO&invert=1&from=start", ERRORS),
-        ("grep=1993&grep=INFO&invert=true&backlog=2", LINES[-2:]),
+        ("level=warning&from=start", ERRORS),
+        (
+            "level=ERR&grep=rains, 17&backlog=2",
+            [line for line in ERRORS if "rains, 17" in line][-2:],
+        ),
+        ("level=debug&grep=, 1993&grep=INFO&invert=true&backlog=2", LINES[-2:]),
     ],
 )
 def test_only_lines_that_are_wanted_come(server: Server, query: str, wanted: list[str]) -> None:
@@ -103,6 +115,7 @@ def test_several_logs_are_filtered_as_one_stream(server: Server) -> None:
         ("invert=1", ["grep=PATTERN"]),
         ("grep=x&invert=maybe", ["'maybe'", "invert=1"]),
         ("grep=100%25(", ["'100%('"]),
+        ("level=loud", ["'loud'", "warning"]),
     ],
 )
 def test_a_filter_that_cannot_be_taken_is_refused_with_a_remedy(

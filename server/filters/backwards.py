@@ -8,7 +8,7 @@ from server.logs.generation import Place
 from server.logs.lines import lines_before
 from server.logs.log import Log
 from server.logs.places import GoneError
-from server.logs.position import START, Position, Read
+from server.logs.position import CONTEXT, START, Position, Read
 
 MOST = 1024 * 1024 * 1024
 """Bytes that are looked at for one client, at the most."""
@@ -47,7 +47,8 @@ def look_back(file: File, end_offset: int, count: int, selection: Selection) -> 
                 return Looked(start, found)
             size *= 2
             continue
-        for begin, end in reversed(list(selection.spans(text[first:]))):
+        context = file.read(max(0, start + first - CONTEXT), min(start + first, CONTEXT))
+        for begin, end in reversed(list(selection.spans(text[first:], context))):
             lines = text[first + begin : first + end]
             inside = lines.count(b"\n") + (not lines.endswith(b"\n"))
             if found + inside >= count:

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
-from server.filters.pattern import Pattern
+from server.filters.grep import CUT, Grep
+from server.filters.level import AtLeast
+from server.filters.spans import Condition, Span, both, joined
+from server.formats.levels import Level
 from server.logs.lines import LineBatch
 
 MOST_PATTERNS = 8
 """Patterns of one filter."""
-
-CUT = "…".encode()
-"""What stands for the rest of a line that is longer than those that are kept."""
-
-Span = tuple[int, int]
-"""Where whole lines begin and end in a block of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +19,15 @@ class Filter:
     """What a client asks for. Two that are equal give the same lines.
 
     grep: regular expressions, which all must be found in a line.
-    invert: the other lines are wanted.
+    invert: lines are wanted in which they are not all found.
     ignore_case: whether upper and lower case are the same to them.
+    level: the least level of a line; None if any will do.
     """
 
     grep: tuple[str, ...] = ()
     invert: bool = False
     ignore_case: bool = False
+    level: Level | None = None
 
 
 class Selection:
@@ -38,10 +38,21 @@ class Selection:
 
     def __init__(self, wanted: Filter, max_line: int) -> None:
         self._max_line = max_line
-        self._invert = wanted.invert
-        self._first, *self._others = (
-            Pattern(text, ignore_case=wanted.ignore_case) for text in wanted.grep
-        )
+        self._conditions: list[Condition] = []
+        if wanted.level is not None:
+            self._conditions.append(AtLeast(wanted.level))
+        if wanted.grep:
+            flags = {"invert": wanted.invert, "ignore_case": wanted.ignore_case}
+            self._conditions.append(Grep(wanted.grep, max_line, **flags))
+
+    def spans(self, text: bytes, before: bytes) -> Iterator[Span]:
+        """See `Condition`: lines that fulfil all conditions."""
+        return reduce(both, (one.spans(text, before) for one in self._conditions))
+
+    def seek(self, text: bytes, before: bytes) -> int:
+        """Where the first wanted one of whole lines begins; their length if none is wanted."""
+        begin, _ = next(self.spans(text, before), (len(text), 0))
+        return begin
 
     def parts(self, batch: LineBatch) -> Iterator[LineBatch]:
         """The lines of a batch that are wanted: those that follow each other in one piece.
@@ -49,66 +60,25 @@ class Selection:
         A line that was shown before it was finished is looked at as a whole, as far as it is known.
         """
         if batch.is_cut:
-            is_clipped = batch.length - batch.hole > len(batch.lines)
-            if self.wants(batch.first_line, is_clipped=is_clipped):
+            if self._wants_first(batch):
                 yield batch
             return
-        spans = self.spans(batch.lines)
+        spans = self.spans(batch.lines, batch.before)
         if batch.is_continued:
             spans = self._with_first(batch, spans)
         for begin, end in joined(spans):
             yield batch.part(begin, end)
 
-    def wants(self, line: bytes, *, is_clipped: bool = False) -> bool:
-        """Whether a line is wanted. `is_clipped` says that not all of it is here."""
-        line = line.removesuffix(b"\n")
-        if is_clipped or len(line) > self._max_line:
-            line = line[: self._max_line] + CUT
-        is_found = all(one.matches(line) for one in (self._first, *self._others))
-        return is_found is not self._invert
-
-    def spans(self, text: bytes) -> Iterator[Span]:
-        """Where the wanted ones of whole lines begin and end."""
-        found = self._found(text)
-        return others(found, len(text)) if self._invert else found
-
-    def seek(self, text: bytes) -> int:
-        """Where the first wanted one of whole lines begins; their length if none is wanted."""
-        begin, _ = next(self.spans(text), (len(text), 0))
-        return begin
-
-    def _found(self, text: bytes) -> Iterator[Span]:
-        for begin, end in self._first.lines(text):
-            is_long = end - begin > self._max_line
-            if not (self._others or is_long) or self.wants(text[begin:end]) is not self._invert:
-                yield begin, end
+    def _wants_first(self, batch: LineBatch) -> bool:
+        """Whether the first line of a batch is wanted."""
+        line = batch.first_line
+        if batch.is_cut and batch.length - batch.hole > len(batch.lines):
+            line = line.removesuffix(b"\n")[: self._max_line] + CUT
+        begun = len(batch.before) - batch.before.rfind(b"\n") - 1
+        return self.seek(line, batch.before[: len(batch.before) - begun]) == 0 < len(line)
 
     def _with_first(self, batch: LineBatch, spans: Iterator[Span]) -> Iterator[Span]:
         end = batch.lines.find(b"\n") + 1 or len(batch.lines)
-        if self.wants(batch.first_line):
+        if self._wants_first(batch):
             yield 0, end
         yield from ((max(begin, end), until) for begin, until in spans if until > end)
-
-
-def joined(spans: Iterator[Span]) -> Iterator[Span]:
-    """The same where each that begins where the one before it ends is part of that."""
-    begin = end = 0
-    for next_begin, next_end in spans:
-        if next_begin != end:
-            if end > begin:
-                yield begin, end
-            begin = next_begin
-        end = next_end
-    if end > begin:
-        yield begin, end
-
-
-def others(spans: Iterator[Span], length: int) -> Iterator[Span]:
-    """What lies between spans, and around them, in a text of that length."""
-    at = 0
-    for begin, end in spans:
-        if begin > at:
-            yield at, begin
-        at = end
-    if at < length:
-        yield at, length

@@ -14,6 +14,12 @@ MOST_BYTES = 1000
 MOST_MEMORY = 1024 * 1024
 """Bytes that a compiled pattern and its cache may take: `RE2::Options::max_mem`."""
 
+MOST_OWN_MEMORY = 64 * 1024 * 1024
+"""The same for expressions of our own, of which there are few."""
+
+Search = Callable[[bytes, int], Any]
+"""Searches in a text, from an offset on."""
+
 MISSING = (
     "filters need the package google-re2, which is not installed here: "
     "pip install 'riacho[filters]', or leave out the filter"
@@ -100,12 +106,9 @@ class Pattern:
             at = end
 
 
-def _compiled(text: str, ignore_case: bool) -> Callable[[bytes, int], Any]:
-    """The function that searches in a text, from an offset on."""
-    try:
-        import re2  # type: ignore[import-untyped]
-    except ImportError:
-        raise PatternError(MISSING) from None
+def _compiled(text: str, ignore_case: bool) -> Search:
+    """The function that searches in a text for what a client has asked for."""
+    re2 = _engine()
     pattern = text.encode("utf-8", "replace")
     if len(pattern) > MOST_BYTES:
         raise PatternError(f"it is longer than {MOST_BYTES} bytes")
@@ -115,10 +118,32 @@ def _compiled(text: str, ignore_case: bool) -> Callable[[bytes, int], Any]:
     options.never_nl = True
     options.log_errors = False
     try:
-        search: Callable[[bytes, int], Any] = re2.compile(b"(?m)" + pattern, options).search
+        search: Search = re2.compile(b"(?m)" + pattern, options).search
     except re2.error as error:
         raise PatternError(_why(text, error)) from None
     return search
+
+
+def compiled_for_bytes(text: str) -> Search:
+    """The function that searches for an expression of our own, in text of any encoding.
+
+    Raises PatternError where the package google-re2 is missing.
+    """
+    re2 = _engine()
+    options = re2.Options()
+    options.max_mem = MOST_OWN_MEMORY
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.never_nl = True
+    search: Search = re2.compile(text.encode(), options).search
+    return search
+
+
+def _engine() -> Any:
+    try:
+        import re2  # type: ignore[import-untyped]
+    except ImportError:
+        raise PatternError(MISSING) from None
+    return re2
 
 
 def _why(text: str, error: Exception) -> str:

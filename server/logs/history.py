@@ -35,8 +35,9 @@ SOUGHT = 1024 * 1024
 MOST_SOUGHT = 8 * SOUGHT
 """Bytes that are looked through before it is the next client's turn."""
 
-Seek = Callable[[bytes], int]
-"""Says where in whole lines the first one begins that is wanted; their length if none is."""
+Seek = Callable[[bytes, bytes], int]
+"""Says where in whole lines the first one begins that is wanted; their length if none is. It is
+given these lines, and what stands before them: CONTEXT bytes or all there are."""
 
 GONE = "no longer on disk"
 """Why there is a gap where files were there that are not any more."""
@@ -295,7 +296,7 @@ def _passed_over(read: Read, start: Position, stop: int, seek: Seek, most: int) 
         data = read(at.offset, min(SOUGHT, stop - at.offset))
         lines = data[: data.rfind(b"\n") + 1]
         is_within = bool(context) and not context.endswith(b"\n")
-        passed = 0 if is_within or b"\0" in lines else seek(lines)
+        passed = 0 if is_within or b"\0" in lines else seek(lines, context)
         if not passed:
             break
         at = position_after(at, context, lines, passed)

@@ -1,12 +1,10 @@
 """Which lines a filter wants, of batches of any kind."""
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.filters.filter import Filter, Selection, joined, others
+from server.filters.filter import Filter, Selection
 from server.logs.lines import LineBatch, LineSplitter
 from server.logs.position import START
 
@@ -107,23 +105,3 @@ def test_each_part_stands_at_its_own_positions(
             last, _ = list(part.positions())[-1]
             assert part.end == last
             assert part.length == len(part.lines)
-
-
-def spans(text: str) -> Iterator[tuple[int, int]]:
-    for one in text.split():
-        begin, end = one.split("-")
-        yield int(begin), int(end)
-
-
-@pytest.mark.parametrize(
-    ("given_", "one", "rest"),
-    [
-        ("", "", "0-9"),
-        ("0-9", "0-9", ""),
-        ("0-2 2-4", "0-4", "4-9"),
-        ("1-2 3-4 4-5 8-9", "1-2 3-5 8-9", "0-1 2-3 5-8"),
-    ],
-)
-def test_spans_are_joined_and_turned_around(given_: str, one: str, rest: str) -> None:
-    assert list(joined(spans(given_))) == list(spans(one))
-    assert list(others(spans(given_), 9)) == list(spans(rest))
