@@ -18,6 +18,7 @@ LINES = [
     f"it rains, {number}"
     for number in range(2000)
 ]
+SEVENTEENTH = [line for line in LINES if "ERROR it rains, 17" in line]
 ERRORS = [line for line in LINES if "ERROR" in line]
 
 
@@ -55,17 +56,11 @@ def get(server: Server, query: str, lines: int) -> Client:
         ("grep=ERROR&from=start", ERRORS),
         ("grep=ERROR&backlog=3", ERRORS[-3:]),
         ("grep=ERROR&backlog=1000", ERRORS),  # through all files
-        (
-            "grep=ERROR&grep=rains, 17&backlog=5",
-            [line for line in ERRORS if "rains, 17" in line][-5:],
-        ),
+        ("grep=ERROR&grep=rains, 17&backlog=5", SEVENTEENTH[-5:]),
         ("grep=error&ignore_case=1&backlog=1", ERRORS[-1:]),
         ("grep=INFO&invert=1&from=start", ERRORS),
         ("level=warning&from=start", ERRORS),
-        (
-            "level=ERR&grep=rains, 17&backlog=2",
-            [line for line in ERRORS if "rains, 17" in line][-2:],
-        ),
+        ("level=ERR&grep=rains, 17&backlog=2", SEVENTEENTH[-2:]),
         ("level=debug&grep=, 1993&grep=INFO&invert=true&backlog=2", LINES[-2:]),
     ],
 )
