@@ -68,6 +68,42 @@ def test_only_lines_that_are_wanted_come(server: Server, query: str, wanted: lis
     assert get(server, quote(query, safe="=&"), len(wanted)).lines == wanted
 
 
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("since=2026-12-01T10:33:10", LINES[1990:]),
+        ("since=2026-12-01 10:24:59.5", LINES[1500:]),  # where a file begins
+        ("since=2026-12-01T10:05", LINES[300:]),  # in the compressed one
+        ("since=2026-12-01T10:05&level=error", [line for line in LINES[300:] if "ERROR" in line]),
+        ("since=2020-01-01", LINES),
+        ("since=2026-12-01T10:33:15&backlog=500&from=start", LINES[1995:]),
+    ],
+)
+def test_a_client_may_begin_at_a_moment(server: Server, query: str, wanted: list[str]) -> None:
+    assert get(server, quote(query, safe="=&"), len(wanted)).lines == wanted
+
+
+def test_a_client_that_comes_back_goes_on_where_it_was_whatever_moment_it_names(
+    server: Server,
+) -> None:
+    first = get(server, "since=2026-12-01T10:30", 50)
+    id = first.events[9].id
+    with following(server, stream("since=2026-12-01T10:30"), last_event_id=id) as again:
+        again.wait_for(190)
+        assert again.lines == LINES[1810:]
+
+
+def test_a_log_without_times_says_so_and_goes_on_at_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\ntwo\n")
+    with running(tmp_path, log) as server, following(server, "/stream-logs?since=1h") as client:
+        wait_until(lambda: bool(client.events), "the gap")
+        assert "no line names its time" in json.loads(client.events[0].data)["why"]
+        with log.open("a") as file:
+            file.write("three\n")
+        assert client.wait_for(1) == ["three"]
+
+
 def test_a_client_comes_back_through_a_filter_and_with_another_one(server: Server) -> None:
     first = get(server, "grep=ERROR&from=start", 100)
     id = first.events[41].id
@@ -97,6 +133,12 @@ def test_several_logs_are_filtered_as_one_stream(server: Server) -> None:
         lines = [json.loads(line) for line in client.lines]
         assert [one["line"] for one in lines if one["log"] == "app.log"] == ERRORS
         assert [one["line"] for one in lines if one["log"] == "other.log"] == ["ERROR elsewhere"]
+    path = "/stream-logs?log=*&since=2026-12-01T10:33:10&level=error"
+    with following(server, path) as client:
+        client.wait_for(1)
+        assert [json.loads(line)["line"] for line in client.lines] == ERRORS[-1:]
+        [gap] = [json.loads(event.data) for event in client.events if event.type == "gap"]
+        assert gap["why"].startswith("other.log: no line names its time")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +153,8 @@ def test_several_logs_are_filtered_as_one_stream(server: Server) -> None:
         ("grep=x&invert=maybe", ["'maybe'", "invert=1"]),
         ("grep=100%25(", ["'100%('"]),
         ("level=loud", ["'loud'", "warning"]),
+        ("since=yesterday", ["'yesterday'", "ISO 8601"]),
+        ("since=2999-01-01", ["future"]),
     ],
 )
 def test_a_filter_that_cannot_be_taken_is_refused_with_a_remedy(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from server.filters.filter import Filter
+from server.logs.moment import Moment
 from server.logs.trouble import CannotReadError as CannotReadError
 from server.sse.event import control_event
 
@@ -41,8 +42,19 @@ class Oldest:
     """Before the oldest event there is."""
 
 
-Start = AfterId | Last | Oldest
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Before the first event of that moment, or of a later one."""
+
+    moment: Moment
+
+
+Start = AfterId | Last | Oldest | Since
 """Where a client begins."""
+
+
+UNTIMED = "no line names its time, so it is not known where that begins: give backlog=N"
+"""Why a client that wants the lines since a moment goes on at the live end."""
 
 
 class LostError(Exception):

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from server.feeds.composite import position_in
-from server.feeds.contract import AfterId, Last, LostError, Place, Push, Start
+from server.feeds.contract import UNTIMED, AfterId, Last, LostError, Place, Push, Since, Start
 from server.feeds.fairness import FairQueue
 from server.feeds.fanout import Fanout, Waiter
 from server.feeds.readings import Readings
@@ -16,6 +16,7 @@ from server.logs.encoding import Encoder
 from server.logs.generation import Change, LogBatch
 from server.logs.generation import Place as LogPlace
 from server.logs.log import Log
+from server.logs.moments import UntimedError
 from server.logs.places import GoneError, unless_cut_off
 from server.sse.event import control_event
 
@@ -82,6 +83,8 @@ class LogFeed:
         try:
             if isinstance(start, AfterId):
                 return await self._after(start.id)
+            if isinstance(start, Since):
+                return await self.log.moments.find(start.moment)
             if isinstance(start, Last):
                 place = self.recent.back(self.end, start.count)
                 return place or await self._back(start.count)
@@ -89,6 +92,8 @@ class LogFeed:
         except GoneError as error:
             self.counters["gaps"] += 1
             raise LostError(error.place, error.why) from None
+        except UntimedError:
+            raise LostError(await places.back(0), UNTIMED) from None
 
     async def _after(self, id: str) -> LogPlace:
         position = position_in(id, self.log.name)

@@ -8,7 +8,17 @@ from functools import partial
 from math import inf
 
 from server.feeds.composite import others_in, tag_of
-from server.feeds.contract import MOST_LOGS, AfterId, Batch, Last, LostError, Place, Push, Start
+from server.feeds.contract import (
+    MOST_LOGS,
+    AfterId,
+    Batch,
+    Last,
+    LostError,
+    Place,
+    Push,
+    Since,
+    Start,
+)
 from server.feeds.fairness import FairQueue
 from server.feeds.fanout import Fanout, Waiter
 from server.feeds.merged_history import MergedHistory, not_served
@@ -231,6 +241,8 @@ class MergedFeed:
         gone: list[str] = []
         if isinstance(start, Last):
             place = await self._history.back(start.count)
+        elif isinstance(start, Since):
+            place, gone = await self._history.since(start.moment)
         elif isinstance(start, AfterId):
             found = await self._history.after(start.id, self._backlog)
             place, gone = found or await self._history.oldest()

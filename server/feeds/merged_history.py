@@ -9,12 +9,15 @@ from operator import attrgetter
 
 from server.feeds.blocks import ENOUGH
 from server.feeds.composite import tag_of, unpack
+from server.feeds.contract import UNTIMED
 from server.feeds.merged_place import Left, MergedBlock, MergedPlace, Pending, is_behind, part_of
 from server.feeds.merging import NEVER, Chunk, Chunks, in_order
 from server.feeds.pieces import Pieces
 from server.feeds.served import ServedLog
 from server.filters.backwards import Backwards
 from server.logs.generation import Place, gap
+from server.logs.moment import Moment
+from server.logs.moments import UntimedError
 from server.logs.places import GoneError
 from server.logs.position import START, Position
 from server.logs.trouble import SHORT, CannotReadError
@@ -186,6 +189,15 @@ class MergedHistory:
         found = await asyncio.gather(*(_find(log, START) for log in logs))
         return _merged(logs, found, joined)
 
+    async def since(self, moment: Moment) -> tuple[MergedPlace, list[str]]:
+        """The first line of a moment in each log, and of which logs that cannot be told.
+
+        These go on at their live ends.
+        """
+        joined, logs = self.joined, list(self._logs.values())
+        found = await asyncio.gather(*(_since(log, moment) for log in logs))
+        return _merged(logs, found, joined)
+
     async def back(self, count: int) -> MergedPlace:
         """The place `count` lines before the live end, of all logs together.
 
@@ -313,6 +325,16 @@ async def _find(
             if time.monotonic() > deadline:
                 return log.log.end, f"it cannot be read now ({error.why})"
             await asyncio.sleep(SHORT)
+
+
+async def _since(log: ServedLog, moment: Moment) -> tuple[Place, str]:
+    """The place of a moment in one log, and why it is not known, if so."""
+    try:
+        return await log.log.moments.find_now(moment), ""
+    except UntimedError:
+        return log.log.end, UNTIMED
+    except CannotReadError as error:
+        return log.log.end, f"it cannot be read now ({error.why})"
 
 
 async def _holding(logs: Sequence[ServedLog], position: Position) -> tuple[ServedLog, Place] | None:

@@ -7,8 +7,7 @@ from server.logs.files import File
 from server.logs.generation import Place
 from server.logs.lines import lines_before
 from server.logs.log import Log
-from server.logs.places import GoneError
-from server.logs.position import CONTEXT, START, Position, Read
+from server.logs.position import CONTEXT, Read
 
 MOST = 1024 * 1024 * 1024
 """Bytes that are looked at for one client, at the most."""
@@ -92,19 +91,8 @@ class Backwards:
                     return place  # the file was cut off meanwhile
                 place = place.generation.at(position)
             place = await log.places.with_id(place)
-            before = await self._before(place) if file and missing and left > 0 else None
+            before = await log.places.preceding(place) if file and missing and left > 0 else None
             if before is None:
                 break
             place = before
         return place
-
-    async def _before(self, start: Place) -> Place | None:
-        """The end of the file before that which begins at `start`; None if there is none."""
-        end = Position.parse(start.generation.preceding or "")
-        if start.position != START or end in (None, START):
-            return None
-        try:
-            place = await self._log.places.find_now(end)
-        except GoneError:
-            return None
-        return None if place.generation is start.generation else place

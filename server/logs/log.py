@@ -19,6 +19,7 @@ from server.logs.generation import Generation, LogBatch, Place
 from server.logs.generations import Generations
 from server.logs.history import PIECE, History, Seek
 from server.logs.layout import Layout, layout_of
+from server.logs.moments import Moments
 from server.logs.places import Places
 from server.logs.position import HEAD, START
 from server.logs.search import Search
@@ -71,6 +72,8 @@ class Log:
         self.history = History(
             self._archive, finder, self.follower, generations, self.places, max_line, self.threads
         )
+
+        self.moments = Moments(self.history, self.follower, self.places, self.threads)
 
     def _remember(self, finished: Generation, file: File, holds_it: bool) -> None:
         self._generations.remember(finished, file)

@@ -224,6 +224,20 @@ class Places:
         generation.preceding = str(before or START)
         return place
 
+    async def preceding(self, start: Place) -> Place | None:
+        """The end of the file before the one that begins at `start`; None if there is none.
+
+        Raises CannotReadError if the log cannot be read now.
+        """
+        end = Position.parse((await self.with_id(start)).generation.preceding or "")
+        if start.position != START or end in (None, START):
+            return None
+        try:
+            place = await self.find_now(end)
+        except GoneError:
+            return None
+        return None if place.generation is start.generation else place
+
     async def is_gone(self) -> bool:
         """Whether the file that is followed was deleted, and no other one of the log is there."""
         file = self._follower.file

@@ -1,6 +1,6 @@
 """The time that a log's line names, as seconds since 1970; without a zone it counts as UTC.
 
-Times of one log are only compared with each other, so the zone does not matter. The formats are
+Times of one log are mostly compared with each other, so the zone does not matter. The formats are
 a table of patterns, each anchored near the start of the line.
 """
 
@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from typing import NamedTuple
 
 _NEAR = 96
 """Bytes at the start of a line in which its time is looked for."""
@@ -27,34 +28,42 @@ _MONTHS = {
 }
 
 
-def _iso(match: "re.Match[bytes]") -> float:
+class Stamp(NamedTuple):
+    """A time as a line names it."""
+
+    seconds: float
+    has_zone: bool
+    """Whether the line says of which zone it is, or of none, as seconds since 1970 are."""
+
+
+def _iso(match: "re.Match[bytes]") -> Stamp:
     """ISO 8601 with `T` or a space, a comma or a dot, seconds or not, a zone or not."""
     date, clock, fraction, zone = (group.decode() if group else "" for group in match.groups())
     text = f"{date}T{clock}{'.' + fraction[:6] if fraction else ''}{zone or '+00:00'}"
-    return datetime.fromisoformat(text).timestamp()
+    return Stamp(datetime.fromisoformat(text).timestamp(), bool(zone))
 
 
-def _common(match: "re.Match[bytes]") -> float:
+def _common(match: "re.Match[bytes]") -> Stamp:
     """The common log format of web servers: 27/Nov/2026:10:00:00 +0000."""
     day, month, year, hour, minute, second, zone = match.groups()
     numbers = (int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second))
     offset = f"{zone[:3].decode()}:{zone[3:].decode()}"
-    return datetime.fromisoformat(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}".format(*numbers) + offset
-    ).timestamp()
+    time = datetime.fromisoformat("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}".format(*numbers) + offset)
+    return Stamp(time.timestamp(), has_zone=True)
 
 
-def _epoch(match: "re.Match[bytes]") -> float:
+def _epoch(match: "re.Match[bytes]") -> Stamp:
     """Seconds since 1970, or milliseconds where there are 13 digits."""
     seconds, milliseconds, fraction = match.groups()
-    return int(seconds) + int(milliseconds or 0) / 1000 + float(fraction or 0)
+    time = int(seconds) + int(milliseconds or 0) / 1000 + float(fraction or 0)
+    return Stamp(time, has_zone=True)
 
 
-def _tai64n(match: "re.Match[bytes]") -> float:
-    return int(match[1], 16) - _TAI_EPOCH + int(match[2], 16) / 1e9
+def _tai64n(match: "re.Match[bytes]") -> Stamp:
+    return Stamp(int(match[1], 16) - _TAI_EPOCH + int(match[2], 16) / 1e9, has_zone=True)
 
 
-_FORMATS: list[tuple["re.Pattern[bytes]", Callable[["re.Match[bytes]"], float]]] = [
+_FORMATS: list[tuple["re.Pattern[bytes]", Callable[["re.Match[bytes]"], Stamp]]] = [
     (
         re.compile(
             rb"(?<!\d)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?"
@@ -74,18 +83,24 @@ _KEYS = ("time", "ts", "timestamp", "@timestamp")
 
 
 def time_of(line: bytes) -> float | None:
-    """The time near the start of a line, None if it names none in a known format.
+    """The time near the start of a line, None if it names none in a known format."""
+    stamp = stamp_of(line)
+    return stamp.seconds if stamp else None
+
+
+def stamp_of(line: bytes) -> Stamp | None:
+    """The same with what is known of its zone.
 
     A line is text of strangers: whatever stands in it, nothing is raised, and the time is finite.
     """
     try:
-        time = _time_of_json(line) if line.startswith(b"{") else _time_of_text(line[:_NEAR])
+        stamp = _stamp_of_json(line) if line.startswith(b"{") else _stamp_of_text(line[:_NEAR])
     except (ValueError, OverflowError, RecursionError):
         return None
-    return time if time is not None and math.isfinite(time) else None
+    return stamp if stamp is not None and math.isfinite(stamp.seconds) else None
 
 
-def _time_of_text(start: bytes) -> float | None:
+def _stamp_of_text(start: bytes) -> Stamp | None:
     for pattern, convert in _FORMATS:
         match = pattern.search(start)
         if match:
@@ -94,15 +109,15 @@ def _time_of_text(start: bytes) -> float | None:
     return None
 
 
-def _time_of_json(line: bytes) -> float | None:
+def _stamp_of_json(line: bytes) -> Stamp | None:
     """Raises ValueError, OverflowError and RecursionError for what is no JSON, or no time."""
     fields = json.loads(line)
     for key in _KEYS:
         value = fields.get(key)
         if isinstance(value, str):
-            return _time_of_text(value[:_NEAR].encode())
+            return _stamp_of_text(value[:_NEAR].encode())
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return value / 1000 if value > 1e11 else float(value)
+            return Stamp(value / 1000 if value > 1e11 else float(value), has_zone=True)
     return None
 
 

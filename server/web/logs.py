@@ -3,11 +3,23 @@
 import re
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from difflib import get_close_matches
 
 from tornado.web import HTTPError
 
-from server.feeds.contract import FORMS, MOST_LOGS, Feed, Last, Logs, LogSource, Oldest, Start
+from server.feeds.contract import (
+    FORMS,
+    MOST_LOGS,
+    Feed,
+    Last,
+    Logs,
+    LogSource,
+    Oldest,
+    Since,
+    Start,
+)
+from server.logs.moment import Moment, parse_moment
 from server.settings import MAX_BACKLOG
 from server.web.base import BaseHandler
 from server.web.events import EventStreamHandler
@@ -20,7 +32,7 @@ _MOST_NAMED = 20
 class LogStreamHandler(EventStreamHandler):
     """`/stream-logs`: the lines of one log, or of several in one stream."""
 
-    parameters = frozenset({"backlog", "from", "log", "format"}) | PARAMETERS
+    parameters = frozenset({"backlog", "from", "since", "log", "format"}) | PARAMETERS
 
     def initialize(self, logs: Logs) -> None:
         self._logs = logs
@@ -60,10 +72,20 @@ class LogStreamHandler(EventStreamHandler):
 
     def start_at(self) -> Start:
         backlog = self.integer("backlog", self.context.settings.backlog, 0, MAX_BACKLOG)
+        since = self.get_query_argument("since", None)
+        if since is not None:
+            return Since(_moment(since))
         start = self.get_query_argument("from", None)
         if start not in (None, "start"):
             raise HTTPError(400, f"from={start!r} is not known: give from=start, or leave it out")
         return Oldest() if start else Last(backlog)
+
+
+def _moment(text: str) -> Moment:
+    try:
+        return parse_moment(text, datetime.now().astimezone())
+    except ValueError as error:
+        raise HTTPError(400, "since=%r %s", text[:100], str(error)) from None
 
 
 class LogsHandler(BaseHandler):
