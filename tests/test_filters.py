@@ -14,7 +14,7 @@ from tests.running import Client, Server, following, running, wait_until
 
 ROOT = Path(__file__).parent.parent
 LINES = [
-    f"2026-12-01 10:{number // 60:02}:{number % 60:02} {'ERROR' if number % 10 == 3 else 'INFO'} "
+    f"2026-11-27 10:{number // 60:02}:{number % 60:02} {'ERROR' if number % 10 == 3 else 'INFO'} "
     f"it rains, {number}"
     for number in range(2000)
 ]
@@ -71,12 +71,12 @@ def test_only_lines_that_are_wanted_come(server: Server, query: str, wanted: lis
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
-        ("since=2026-12-01T10:33:10", LINES[1990:]),
-        ("since=2026-12-01 10:24:59.5", LINES[1500:]),  # where a file begins
-        ("since=2026-12-01T10:05", LINES[300:]),  # in the compressed one
-        ("since=2026-12-01T10:05&level=error", [line for line in LINES[300:] if "ERROR" in line]),
+        ("since=2026-11-27T10:33:10", LINES[1990:]),
+        ("since=2026-11-27 10:24:59.5", LINES[1500:]),  # where a file begins
+        ("since=2026-11-27T10:05", LINES[300:]),  # in the compressed one
+        ("since=2026-11-27T10:05&level=error", [line for line in LINES[300:] if "ERROR" in line]),
         ("since=2020-01-01", LINES),
-        ("since=2026-12-01T10:33:15&backlog=500&from=start", LINES[1995:]),
+        ("since=2026-11-27T10:33:15&backlog=500&from=start", LINES[1995:]),
     ],
 )
 def test_a_client_may_begin_at_a_moment(server: Server, query: str, wanted: list[str]) -> None:
@@ -86,9 +86,9 @@ def test_a_client_may_begin_at_a_moment(server: Server, query: str, wanted: list
 def test_a_client_that_comes_back_goes_on_where_it_was_whatever_moment_it_names(
     server: Server,
 ) -> None:
-    first = get(server, "since=2026-12-01T10:30", 50)
+    first = get(server, "since=2026-11-27T10:30", 50)
     id = first.events[9].id
-    with following(server, stream("since=2026-12-01T10:30"), last_event_id=id) as again:
+    with following(server, stream("since=2026-11-27T10:30"), last_event_id=id) as again:
         again.wait_for(190)
         assert again.lines == LINES[1810:]
 
@@ -133,7 +133,7 @@ def test_several_logs_are_filtered_as_one_stream(server: Server) -> None:
         lines = [json.loads(line) for line in client.lines]
         assert [one["line"] for one in lines if one["log"] == "app.log"] == ERRORS
         assert [one["line"] for one in lines if one["log"] == "other.log"] == ["ERROR elsewhere"]
-    path = "/stream-logs?log=*&since=2026-12-01T10:33:10&level=error"
+    path = "/stream-logs?log=*&since=2026-11-27T10:33:10&level=error"
     with following(server, path) as client:
         client.wait_for(1)
         assert [json.loads(line)["line"] for line in client.lines] == ERRORS[-1:]

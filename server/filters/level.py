@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from server.filters.pattern import compiled_for_bytes
 from server.filters.spans import Span
 from server.formats.levels import Level
-from server.formats.places import any_level, patterns_at_least
+from server.formats.places import RE2_MEMORY, any_level, patterns_at_least
 
 _CONTINUES = (b" ", b"\t", b"Caused by: ", b"Traceback (most recent call last)", b"}", b")")
 """How a line begins that goes on with a record."""
@@ -20,8 +20,8 @@ class AtLeast:
     """
 
     def __init__(self, least: Level) -> None:
-        self._wanted = compiled_for_bytes(patterns_at_least(least))
-        self._levels = compiled_for_bytes(any_level())
+        self._wanted = compiled_for_bytes(patterns_at_least(least), RE2_MEMORY)
+        self._levels = compiled_for_bytes(any_level(), RE2_MEMORY)
 
     def spans(self, text: bytes, before: bytes) -> Iterator[Span]:
         """See `Condition`."""

@@ -14,9 +14,6 @@ MOST_BYTES = 1000
 MOST_MEMORY = 1024 * 1024
 """Bytes that a compiled pattern and its cache may take: `RE2::Options::max_mem`."""
 
-MOST_OWN_MEMORY = 64 * 1024 * 1024
-"""The same for expressions of our own, of which there are few."""
-
 Search = Callable[[bytes, int], Any]
 """Searches in a text, from an offset on."""
 
@@ -124,17 +121,18 @@ def _compiled(text: str, ignore_case: bool) -> Search:
     return search
 
 
-def compiled_for_bytes(text: str) -> Search:
+def compiled_for_bytes(text: str, memory: int) -> Search:
     """The function that searches for an expression of our own, in text of any encoding.
 
-    Raises PatternError where the package google-re2 is missing.
+    It takes up to so many bytes of `memory`. Raises PatternError where the package google-re2 is
+    missing.
     """
     re2 = _engine()
     options = re2.Options()
-    options.max_mem = MOST_OWN_MEMORY
+    options.max_mem = memory
     options.encoding = re2.Options.Encoding.LATIN1
     options.never_nl = True
-    search: Search = re2.compile(text.encode(), options).search
+    search: Search = re2.compile(text.encode("latin-1"), options).search
     return search
 
 
