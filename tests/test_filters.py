@@ -83,6 +83,50 @@ def test_a_client_may_begin_at_a_moment(server: Server, query: str, wanted: list
     assert get(server, quote(query, safe="=&"), len(wanted)).lines == wanted
 
 
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("from=start&until=2026-11-27T10:00:05", LINES[:5]),
+        ("since=2026-11-27T10:05&until=2026-11-27T10:31", LINES[300:1860]),  # through all files
+        ("since=2026-11-27T10:05&until=2026-11-27T10:25&level=error", ERRORS[30:150]),
+        ("from=start&until=2026-11-27T10:25:00&grep=, 1499$", LINES[1499:1500]),
+        ("from=start&until=2026-11-27T10:05&grep=nothing", []),
+        ("until=2026-11-27T10:00:05", LINES[:5]),  # there is no other place to begin
+        ("from=start&until=2020-01-01", []),
+        ("since=2026-11-27T10:33:19&until=10m", LINES[1999:]),
+        ("backlog=3&until=2026-11-27T10:05", []),
+    ],
+)
+def test_a_stream_may_end_at_a_moment(server: Server, query: str, wanted: list[str]) -> None:
+    with following(server, stream(quote(query, safe="=&"))) as client:
+        wait_until(lambda: client.finished, "the end")
+        assert client.lines == wanted
+        assert client.events[-1].type == "close"
+
+
+def test_a_client_that_has_all_up_to_a_moment_is_told_not_to_come_back(server: Server) -> None:
+    path = stream("from=start&until=2026-11-27T10:05")
+    with following(server, path) as client:
+        wait_until(lambda: client.finished, "the end")
+        ids = [event.id for event in client.events if event.type == "message"]
+    status, _, _ = server.get(path, **{"Last-Event-ID": ids[-1]})
+    assert status == 204
+    with following(server, path, last_event_id=ids[9]) as again:
+        wait_until(lambda: again.finished, "the end")
+        assert again.lines == LINES[10:300]
+
+
+def test_several_logs_end_at_a_moment(server: Server) -> None:
+    path = "/stream-logs?log=*&since=2026-11-27T10:05&until=2026-11-27T10:25&level=error"
+    with following(server, path) as client:
+        wait_until(lambda: client.finished, "the end")
+        assert [json.loads(line)["line"] for line in client.lines] == ERRORS[30:150]
+        id = [event.id for event in client.events if event.type == "message"][59]
+    with following(server, path, last_event_id=id) as again:
+        wait_until(lambda: again.finished, "the end")
+        assert [json.loads(line)["line"] for line in again.lines] == ERRORS[90:150]
+
+
 def test_a_client_that_comes_back_goes_on_where_it_was_whatever_moment_it_names(
     server: Server,
 ) -> None:
@@ -155,6 +199,8 @@ def test_several_logs_are_filtered_as_one_stream(server: Server) -> None:
         ("level=loud", ["'loud'", "warning"]),
         ("since=yesterday", ["'yesterday'", "ISO 8601"]),
         ("since=2999-01-01", ["future"]),
+        ("until=2999-01-01", ["future"]),
+        ("since=1h&until=2h", ["before since"]),
     ],
 )
 def test_a_filter_that_cannot_be_taken_is_refused_with_a_remedy(

@@ -3,7 +3,17 @@
 from collections import Counter
 
 from server.feeds.composite import position_in
-from server.feeds.contract import UNTIMED, AfterId, Last, LostError, Place, Push, Since, Start
+from server.feeds.contract import (
+    UNTIMED,
+    AfterId,
+    FinishedError,
+    Last,
+    LostError,
+    Place,
+    Push,
+    Since,
+    Start,
+)
 from server.feeds.fairness import FairQueue
 from server.feeds.fanout import Fanout, Waiter
 from server.feeds.readings import Readings
@@ -13,7 +23,7 @@ from server.filters.backwards import Backwards
 from server.filters.encoder import SelectingEncoder
 from server.filters.filter import Selection
 from server.logs.encoding import Encoder
-from server.logs.generation import Change, LogBatch
+from server.logs.generation import Change, Lines, LogBatch, is_behind
 from server.logs.generation import Place as LogPlace
 from server.logs.log import Log
 from server.logs.moments import UntimedError
@@ -137,6 +147,22 @@ class LogFeed:
         place = waiter.place
         assert isinstance(place, LogPlace)
         return self.recent.read(place) or await self._readings.get(place)
+
+    async def read_up_to(self, place: Place, end: Place) -> Block:
+        """See `Bounded.read_up_to`."""
+        assert isinstance(place, LogPlace)
+        assert isinstance(end, LogPlace)
+        if not is_behind(place, end):
+            raise FinishedError
+        await self._queue.wait()
+        batch = await self.log.read(place, self._seek)
+        generation, position = batch.end
+        if generation is not end.generation or position.offset <= end.position.offset:
+            return self._block(batch)
+        if not isinstance(batch, Lines) or batch.batch.is_cut:
+            raise FinishedError
+        length = min(end.position.offset - place.position.offset, len(batch.batch.lines))
+        return self._block(Lines(place, batch.batch.part(0, length), end))
 
     async def _read_back(self, place: LogPlace) -> Block:
         return self._block(await self.log.read(place, self._seek))

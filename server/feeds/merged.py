@@ -12,6 +12,7 @@ from server.feeds.contract import (
     MOST_LOGS,
     AfterId,
     Batch,
+    FinishedError,
     Last,
     LostError,
     Place,
@@ -29,7 +30,6 @@ from server.feeds.merged_place import (
     MergedPlace,
     Pending,
     has_read_out,
-    is_behind,
     part_of,
 )
 from server.feeds.merged_recent import MergedRecent
@@ -39,7 +39,7 @@ from server.feeds.served import ServedLog
 from server.feeds.subscription import PushedSubscription
 from server.filters.filter import Selection
 from server.logs.follower import Publish
-from server.logs.generation import LogBatch, gap
+from server.logs.generation import LogBatch, gap, is_behind
 from server.logs.generation import Place as LogPlace
 from server.sse.event import control_event, told
 
@@ -287,6 +287,19 @@ class MergedFeed:
         place = waiter.place
         assert isinstance(place, MergedPlace)
         return self._recent.read(place) or await self._readings.get(place)
+
+    async def read_up_to(self, place: Place, end: Place) -> MergedBlock:
+        """See `Bounded.read_up_to`. Logs that have come since `end` are not read."""
+        assert isinstance(place, MergedPlace)
+        assert isinstance(end, MergedPlace)
+        ends = {name: one for name, one in end.places.items() if name in self._logs}
+        if not any(
+            name in place.places and is_behind(place.places[name], one)
+            for name, one in ends.items()
+        ):
+            raise FinishedError
+        await self._queue.wait()
+        return await self._history.read(place, MergedPlace(ends, joined=end.joined))
 
     async def _read_back(self, place: MergedPlace) -> MergedBlock:
         """What follows a place, up to where memory holds the rest."""

@@ -10,12 +10,12 @@ from operator import attrgetter
 from server.feeds.blocks import ENOUGH
 from server.feeds.composite import tag_of, unpack
 from server.feeds.contract import UNTIMED
-from server.feeds.merged_place import Left, MergedBlock, MergedPlace, Pending, is_behind, part_of
+from server.feeds.merged_place import Left, MergedBlock, MergedPlace, Pending, part_of
 from server.feeds.merging import NEVER, Chunk, Chunks, in_order
 from server.feeds.pieces import Pieces
 from server.feeds.served import ServedLog
 from server.filters.backwards import Backwards
-from server.logs.generation import Place, gap
+from server.logs.generation import Place, gap, is_behind
 from server.logs.moment import Moment
 from server.logs.moments import UntimedError
 from server.logs.places import GoneError

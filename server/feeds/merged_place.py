@@ -8,7 +8,7 @@ from typing import NamedTuple
 from server.feeds.composite import pack, pack_entry
 from server.feeds.contract import Batch
 from server.feeds.served import ServedLog
-from server.logs.generation import Place
+from server.logs.generation import Place, is_behind
 from server.logs.position import START, Position
 
 PENDING = 30.0
@@ -127,13 +127,3 @@ def part_of(name: str, place: Place) -> str:
     """What an id says of the log with this name."""
     position = place.position  # what an id says at a start is the end of the file before it
     return pack(name, position if position != START else Position.parse(place.id) or START)
-
-
-def is_behind(place: Place, end: Place) -> bool:
-    """Whether anything stands between a place in a log and one that was its live end.
-
-    The follower may be ahead of what it has published, and a client with it.
-    """
-    if place.generation is end.generation:
-        return place.position.offset < end.position.offset
-    return place.generation.number <= end.generation.number

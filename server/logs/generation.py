@@ -202,6 +202,16 @@ class Place(NamedTuple):
         return step if step and is_cut and step.end.position == self.position else None
 
 
+def is_behind(place: Place, end: Place) -> bool:
+    """Whether anything stands between a place in a log and one that was its live end.
+
+    The follower may be ahead of what it has published, and a client with it.
+    """
+    if place.generation is end.generation:
+        return place.position.offset < end.position.offset
+    return place.generation.number <= end.generation.number
+
+
 class Lines(NamedTuple):
     """Lines of a log, and the places before and after them."""
 

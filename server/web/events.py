@@ -207,11 +207,11 @@ class EventStreamHandler(StreamingHandler):
         """Where a client begins that does not come back. Raises HTTPError for a bad request."""
         return Oldest()
 
-    def is_over(self, last_event_id: str) -> bool:
+    async def is_over(self, last_event_id: str) -> bool:
         """Whether a client that comes back with this id has all there will ever be."""
         return False
 
-    def get(self) -> None:
+    async def get(self) -> None:
         after = self.after = self._last_event_id()
         try:
             opening, start = self.opening(), self.start_at()
@@ -220,7 +220,7 @@ class EventStreamHandler(StreamingHandler):
             self._set_stream_headers()
             self._refuse(str(error))
             return
-        if after is not None and self.is_over(after):
+        if after is not None and await self.is_over(after):
             # "Clients can be told to stop reconnecting using the HTTP 204 No Content
             # response code." (WHATWG HTML, section 9.2.1)
             self.set_status(204)

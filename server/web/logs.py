@@ -19,6 +19,7 @@ from server.feeds.contract import (
     Since,
     Start,
 )
+from server.feeds.ending import ending
 from server.logs.moment import Moment, parse_moment
 from server.settings import MAX_BACKLOG
 from server.web.base import BaseHandler
@@ -32,12 +33,27 @@ _MOST_NAMED = 20
 class LogStreamHandler(EventStreamHandler):
     """`/stream-logs`: the lines of one log, or of several in one stream."""
 
-    parameters = frozenset({"backlog", "from", "since", "log", "format"}) | PARAMETERS
+    parameters = frozenset({"backlog", "from", "since", "until", "log", "format"}) | PARAMETERS
 
     def initialize(self, logs: Logs) -> None:
         self._logs = logs
 
     def opening(self) -> AbstractAsyncContextManager[Feed]:
+        """See `EventStreamHandler.opening`."""
+        since, until = self._moment("since"), self._moment("until")
+        if since and until and until.seconds < since.seconds:
+            raise HTTPError(400, "until lies before since: give a later time")
+        opening = self._opening()
+        return ending(opening, until) if until else opening
+
+    async def is_over(self, last_event_id: str) -> bool:
+        """See `EventStreamHandler.is_over`."""
+        if self._moment("until") is None:
+            return False
+        async with self.opening() as feed:
+            return feed.end.id == last_event_id
+
+    def _opening(self) -> AbstractAsyncContextManager[Feed]:
         """One log in the form that is asked for; several always as JSON, with their names."""
         wanted, filter = self.get_query_arguments("log", strip=False), filter_of(self)
         form = self.get_query_argument("format", None)
@@ -72,20 +88,23 @@ class LogStreamHandler(EventStreamHandler):
 
     def start_at(self) -> Start:
         backlog = self.integer("backlog", self.context.settings.backlog, 0, MAX_BACKLOG)
-        since = self.get_query_argument("since", None)
-        if since is not None:
-            return Since(_moment(since))
+        since = self._moment("since")
+        if since:
+            return Since(since)
         start = self.get_query_argument("from", None)
         if start not in (None, "start"):
             raise HTTPError(400, f"from={start!r} is not known: give from=start, or leave it out")
-        return Oldest() if start else Last(backlog)
+        if start or (self._moment("until") and self.get_query_argument("backlog", None) is None):
+            return Oldest()
+        return Last(backlog)
 
-
-def _moment(text: str) -> Moment:
-    try:
-        return parse_moment(text, datetime.now().astimezone())
-    except ValueError as error:
-        raise HTTPError(400, "since=%r %s", text[:100], str(error)) from None
+    def _moment(self, name: str) -> Moment | None:
+        """The moment that a parameter names, None if it is not given."""
+        text = self.get_query_argument(name, None)
+        try:
+            return None if text is None else parse_moment(text, datetime.now().astimezone())
+        except ValueError as error:
+            raise HTTPError(400, "%s=%r %s", name, text and text[:100], str(error)) from None
 
 
 class LogsHandler(BaseHandler):
