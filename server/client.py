@@ -5,25 +5,27 @@ the last event id that outlives a connection, `retry`, coming back, and the end.
 WHATWG HTML, section 9.2 "Server-sent events", quoted where it rules.
 """
 
-import codecs
 import os
 import random
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
+from server.reporting import printable
 from server.sse.event import Event
+from server.sse.lines import lines_of
+from server.wanted import Wanted, address_of
 from server.web.addresses import is_loopback
 
 try:
     import requests
     import sseclient
-    from requests.adapters import HTTPAdapter
     from urllib3.exceptions import HTTPError
     from urllib3.util import parse_url
+
+    from server.connecting import Adapter, Session, reason_of
 except ImportError as error:
     raise ImportError(f"{error}: pip install 'riacho[notebooks]'") from error
 
@@ -48,10 +50,11 @@ Twice the longest line that `--max-line` lets a server send.
 _READ_SIZE = 64 * 1024
 """Bytes that are read at once, at the most."""
 
+_LONGEST_REASON = 1000
+"""Bytes of an answer that says why it is no stream, at the most."""
+
 _BLOCK = 100
 """Lines of data that sseclient-py gets at once, at the most."""
-
-_LINE_END = re.compile("\r\n|\n|\r")
 
 
 class StreamRefusedError(Exception):
@@ -91,6 +94,8 @@ class Follower:
         """Milliseconds; the server may set it."""
         self.state = "closed"
         """`connecting`, `open`, `waiting` (to come back) or `closed`."""
+        self.trouble = ""
+        """Why the connection before ended, or could not be made; empty if it just ended."""
         self._headers = {
             # exactly this: jupyter-server-proxy streams nothing else
             "Accept": "text/event-stream",
@@ -147,11 +152,14 @@ class Follower:
         try:
             while not self._closed.is_set():
                 self._show("connecting")
+                trouble = ""
                 try:
                     with self._session() as session, self._connect(session) as response:
                         if response.status_code == 204:
                             return
-                        if response.status_code not in COME_BACK:
+                        if response.status_code in COME_BACK:
+                            trouble = f"{response.status_code} {response.reason}"
+                        else:
                             self._show("open")
                             for event in self.parse(self._receive(response)):
                                 attempts = 0
@@ -161,10 +169,12 @@ class Follower:
                 except (requests.RequestException, HTTPError) as error:
                     if isinstance(error, ValueError):
                         raise ValueError(f"{self.url!r} is no stream's address: {error}") from None
+                    trouble = reason_of(error)
                 finally:
                     self._connected(None)
                 if self._closed.is_set():
                     return
+                self.trouble = trouble
                 self._show("waiting")
                 wait = self.retry / 1000
                 self.pause(max(wait, min(wait * 2**attempts, LONGEST_WAIT)))
@@ -182,15 +192,15 @@ class Follower:
             if self._changed:
                 self._changed(state)
 
-    def _session(self) -> "_Session":
-        session = _Session()
+    def _session(self) -> Session:
+        session = Session()
         # no proxy is asked for what is on this machine, as browsers do
         session.trust_env = not is_loopback(parse_url(self.url).host or "")
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(self._connected))
+            session.mount(scheme, Adapter(self._connected))
         return session
 
-    def _connect(self, session: "_Session") -> requests.Response:
+    def _connect(self, session: Session) -> requests.Response:
         headers: dict[str, str | bytes] = dict(self._headers)
         # "encoded as UTF-8"; spaces around it are not part of a header
         if id := self.last_event_id.encode().strip():
@@ -208,8 +218,10 @@ class Follower:
             return response
         if status != 200 or kind.partition(";")[0].strip().lower() != "text/event-stream":
             with response:
-                said = "" if "html" in kind else response.raw.read(200).decode(errors="replace")
-            reason = said.partition("\n")[0] or response.reason
+                said = b"" if "html" in kind else response.raw.read(_LONGEST_REASON)
+            reason = said.decode(errors="replace").partition("\n")[0] or response.reason
+            if status == 400:
+                raise StreamRefusedError(f"{self.url} was refused: {printable(reason)}")
             raise StreamRefusedError(
                 f"{self.url} gave {status} {reason!r} as {kind!r}: it is no stream of events, "
                 "or one that asks for a token"
@@ -254,7 +266,7 @@ class Follower:
         "Once the end of the file is reached, any pending data must be discarded."
         """
         id, name, data, blocks = self.last_event_id, "", list[str](), list[bytes]()
-        for line in _lines(chunks):
+        for line in lines_of(chunks):
             field, _, value = line.partition(":")
             value = value.removeprefix(" ")
             # "If the field value does not contain U+0000 NULL, then set the last event ID
@@ -289,69 +301,20 @@ def _block(lines: list[str]) -> bytes:
     return "\n".join([*lines, "", ""]).encode()
 
 
-class _Session(requests.Session):
-    """Follows redirects, and tells of the last one."""
-
-    redirect = ""
-    """Which address leads where."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        if resp.is_redirect:
-            resp.close()  # its body is read to the end otherwise, and may have none
-            self.redirect = f"{resp.url} redirects to {resp.headers['Location']!r}"
-        return super().get_redirect_target(resp)
-
-
-class _Adapter(HTTPAdapter):
-    """Hands over the socket of a connection as soon as it stands."""
-
-    def __init__(self, connected: Callable[[socket.socket], None]) -> None:
-        super().__init__()
-        self._tell = connected
-
-    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-        tell = self._tell
-
-        class Connection(pool.ConnectionCls):  # type: ignore[misc]
-            def connect(self) -> None:
-                super().connect()
-                tell(self.sock)
-
-        pool.ConnectionCls = Connection
-        return pool
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a stream that is cut anywhere; CRLF, LF and CR each end one.
-
-    The pieces of a line that has not ended are kept apart, so that each is looked at once.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
-    pieces: list[str] = []
-    ended_in_cr = False
-    for chunk in chunks:
-        text = decoder.decode(chunk)
-        if not text:
-            continue
-        if ended_in_cr:
-            text = text.removeprefix("\n")  # the rest of a CRLF, whose line was given already
-        ended_in_cr = text.endswith("\r")
-        first, *others = _LINE_END.split(text)
-        pieces.append(first)
-        for other in others:
-            yield "".join(pieces)
-            pieces = [other]
-
-
 def follow(
     url: str,
     *,
     last_event_id: str = "",
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
+    **wanted: Unpack[Wanted],
 ) -> Iterator[Event]:
-    """The events of the stream at `url`, as a `Follower` gives them, until the loop is left."""
+    """The events of the stream at `url`, as a `Follower` gives them, until the loop is left.
+
+    What is `wanted` of `/stream-logs` is added to the query of `url`: `log`, `grep`, `invert`,
+    `ignore_case`, `level`, `since`, `until`, `backlog`, `from_start` and `format`, as `Wanted`
+    has them.
+    """
     options = {"last_event_id": last_event_id, "token": token, "headers": headers}
-    with Follower(url, **options) as follower:  # type: ignore[arg-type]
+    with Follower(address_of(url, **wanted), **options) as follower:  # type: ignore[arg-type]
         yield from follower

@@ -16,6 +16,10 @@ class UntoldError(click.ClickException):
         super().__init__(f"stdout cannot be written ({why})")
 
 
+class UnreadError(UntoldError):
+    """Nobody reads stdout any more, as after `| head -1`."""
+
+
 class Command(click.Command):
     """A command that raises UntoldError if its help or its version cannot be written."""
 
@@ -32,16 +36,20 @@ def telling() -> Iterator[None]:
     except OSError as error:
         # what is left in the buffer is written once more at the exit, which must not fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise UntoldError(error.strerror) from None
+        kind = UnreadError if error.errno == errno.EPIPE else UntoldError
+        raise kind(error.strerror) from None
 
 
-def tell(text: str) -> None:
-    """Write to stdout; what it cannot encode, it escapes. Raises UntoldError."""
+def tell(text: str, *, color: bool | None = None) -> None:
+    """Write to stdout; what it cannot encode, it escapes. Raises UntoldError.
+
+    Colours in it are written if `color` says so, and by default to a terminal only.
+    """
     if sys.stdout is None:  # it was closed before the start
         raise UntoldError(os.strerror(errno.EBADF))
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with telling():
-        click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding), color=color)
 
 
 def complain(text: str) -> None:

@@ -28,6 +28,7 @@ NOBODY = "http://127.0.0.1:1/"
         ("doctor", ["server.doctor", "--help"]),
         ("doctor", ["server.doctor", NOBODY]),
         ("doctor", ["server.doctor", "--json", NOBODY]),
+        ("follow", ["server.follow", "--help"]),
     ],
 )
 def test_what_cannot_be_written_is_one_line_that_says_why(

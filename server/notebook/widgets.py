@@ -10,7 +10,6 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 import ipywidgets
 
@@ -18,6 +17,7 @@ from server.client import Follower
 from server.notebook.cells import when_cell_runs_again
 from server.notebook.lines import Line, LineArea, RecentLines
 from server.sse.event import Event
+from server.wanted import address_of
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -257,7 +257,7 @@ class LogView(StreamView):
         )
         self.area = LineArea(lambda: self.call(self._show_anew), bound=bound)
         if logs:
-            url = _with_logs(url, [logs] if isinstance(logs, str) else logs)
+            url = address_of(url, log=logs, format="json")  # which has their names
         super().__init__(url, [self.area], controls=[self.level], token=token)
         self.level.observe(lambda _: self.call(self._show_anew), "value")
 
@@ -303,9 +303,3 @@ class LogView(StreamView):
     def _is_wanted(self, kind: str) -> bool:
         level, least = kind.upper(), self.level.value
         return not least or level not in LEVELS or LEVELS.index(level) >= LEVELS.index(least)
-
-
-def _with_logs(url: str, logs: Sequence[str]) -> str:
-    """The address of the stream with these logs, in the form that has their names."""
-    query = urlencode([*(("log", log) for log in logs), ("format", "json")])
-    return f"{url}{'&' if '?' in url else '?'}{query}"

@@ -1,0 +1,1 @@
+"""The lines of a server in a terminal."""
