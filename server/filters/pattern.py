@@ -25,6 +25,9 @@ MISSING = (
 _OF_THE_WHOLE_TEXT = re.compile(r"\\[Az]|\(\?[a-zA-Z]*-")
 """What a pattern may hold to which it makes a difference that a line is one of many."""
 
+_LINES = "(?m)"
+"""Before each pattern: it may begin and end at those of a line."""
+
 _REASONS = {
     "invalid perl operator": "lookahead and lookbehind are not supported",
     "invalid named capture": "a group's name is (?P<name>...), without signs in the name",
@@ -115,7 +118,7 @@ def _compiled(text: str, ignore_case: bool) -> Search:
     options.never_nl = True
     options.log_errors = False
     try:
-        search: Search = re2.compile(b"(?m)" + pattern, options).search
+        search: Search = re2.compile(_LINES.encode() + pattern, options).search
     except re2.error as error:
         raise PatternError(_why(text, error)) from None
     return search
@@ -148,6 +151,7 @@ def _why(text: str, error: Exception) -> str:
     """Why RE2 does not take a pattern, in plain words, and where, if that can be found."""
     [said] = error.args
     reason, _, part = said.decode(errors="replace").partition(": ")
+    part = part.removeprefix(_LINES)
     if reason == "invalid escape sequence" and re.fullmatch(r"\\\d", part):
         meaning = "backreferences are not supported"
     else:

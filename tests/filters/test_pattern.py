@@ -78,7 +78,7 @@ def test_case_is_ignored_where_that_is_asked_for() -> None:
         ("(?<!a)b", "lookahead and lookbehind are not supported, at '(?<!' (character 1)"),
         (r"(a)\1", r"backreferences are not supported, at '\\1' (character 4)"),
         ("[a", "a [ has no ], at '[a' (character 1)"),
-        ("(a", "a ( has no )"),
+        ("(a", "a ( has no ), at '(a' (character 1)"),
         ("a)", "a ) has no ("),
         ("*", "nothing stands before the repetition, at '*' (character 1)"),
         ("a{2,1}", "a repetition goes from the lower to the higher number"),
