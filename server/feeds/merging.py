@@ -12,8 +12,8 @@ from itertools import chain, islice
 from math import inf
 from typing import NamedTuple
 
+from server.feeds.objects import JsonEncoder
 from server.filters.filter import Selection
-from server.logs.encoding import JsonEncoder
 from server.logs.generation import Change, Lines, LogBatch, Place
 from server.logs.lines import LineBatch
 from server.logs.position import Position

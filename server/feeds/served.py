@@ -10,8 +10,9 @@ from types import MappingProxyType
 from server.feeds.contract import Progress, Status
 from server.feeds.log import LogFeed
 from server.feeds.memory import Memory
+from server.feeds.objects import JsonEncoder
 from server.filters.filter import Filter, Selection
-from server.logs.encoding import Encoder, JsonEncoder, TextEncoder
+from server.logs.encoding import Encoder, TextEncoder
 from server.logs.follower import Publish
 from server.logs.generation import LogBatch, Place
 from server.logs.log import Log, RawLog

@@ -1,11 +1,9 @@
 """From batches of lines to event frames, in the form that a stream has.
 
 Lines are encoded once for all clients of one form. The text form sends each line as the data
-of an event without a name, its position as its id. The JSON form sends an object with the log's
-name and the line, for streams of several logs and for programs.
+of an event without a name, its position as its id. For the JSON form see `feeds/objects.py`.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import NamedTuple
@@ -100,19 +98,6 @@ class TextEncoder(LineEncoder):
         return super().__call__(batch)
 
 
-class JsonEncoder(LineEncoder):
-    """Encodes lines as JSON objects with the name of their log."""
-
-    def __init__(self, max_line: int, log: str, id_of: Callable[[Position], str] = str) -> None:
-        start = b'{"log": %b, "line": ' % _json(log)
-
-        def frame(id: str, line: bytes) -> bytes:
-            text = _json(line.decode("utf-8", "replace"))
-            return b"id: %b\ndata: %b%b}\n\n" % (id.encode(), start, text)
-
-        super().__init__(max_line, frame, id_of, log=log)
-
-
 def _encode_plain(batch: LineBatch) -> Frames:
     """The frames of whole lines that can go out as they are.
 
@@ -166,14 +151,6 @@ def _is_plain(lines: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _json(text: str) -> bytes:
-    """A JSON string. Half a surrogate pair, as names of files may have, is escaped."""
-    try:
-        return json.dumps(text, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return json.dumps(text).encode()
 
 
 def _text_frame(id: str, line: bytes) -> bytes:
