@@ -123,13 +123,9 @@ class LogFeed:
         return place.generation is generation and place.position.offset >= end.offset
 
     def lag(self, place: Place) -> int:
-        """Bytes of the log that follow `place`; of older files only those of its own."""
+        """Bytes of the log that follow `place`: see `Log.lag`."""
         assert isinstance(place, LogPlace)
-        generation, end = self.log.end
-        if place.generation is not generation:
-            end = place.generation.end or end
-            return max(1, end.offset - place.position.offset)
-        return max(0, end.offset - place.position.offset)
+        return self.log.lag(place)
 
     # --- reading ----------------------------------------------------------------------------
 

@@ -336,7 +336,9 @@ class MergedFeed:
         """Bytes of the logs that follow `place`, of each as `LogFeed.lag` has it."""
         assert isinstance(place, MergedPlace)
         return sum(
-            log.lag(place.places[name]) for name, log in self._logs.items() if name in place.places
+            log.log.lag(place.places[name])
+            for name, log in self._logs.items()
+            if name in place.places
         )
 
     def subscribe(self, place: Place, push: Push | None = None) -> PushedSubscription:

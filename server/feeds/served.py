@@ -14,7 +14,7 @@ from server.feeds.objects import JsonEncoder
 from server.filters.filter import Filter, Selection
 from server.logs.encoding import Encoder, TextEncoder
 from server.logs.follower import Publish
-from server.logs.generation import LogBatch, Place
+from server.logs.generation import LogBatch
 from server.logs.log import Log, RawLog
 from server.sse.event import told
 
@@ -146,14 +146,6 @@ class ServedLog:
         for key in list(self._forms):
             self._drop(key)
         self.log.close()
-
-    def lag(self, place: Place) -> int:
-        """Bytes of the log that follow `place`; of older files only those of its own."""
-        generation, end = self.log.end
-        if place.generation is not generation:
-            end = place.generation.end or end
-            return max(1, end.offset - place.position.offset)
-        return max(0, end.offset - place.position.offset)
 
     # --- what is told of the log -----------------------------------------------------------
 

@@ -32,6 +32,9 @@ from server.supervision import supervise
 MAX_UNPACK = 4 * 1024**3
 """Bytes of what a compressed file holds that are unpacked, at the most."""
 
+MOST_STEPS = 100
+"""Files that are gone through to say how much of a log follows a place."""
+
 IDLE_LOOK = 5.0
 """Seconds between two looks for files that nobody reads any more."""
 
@@ -136,6 +139,20 @@ class Log:
     async def read(self, place: Place, seek: Seek | None = None) -> LogBatch:
         """What follows `place`, from disk: see `History.read`."""
         return await self.history.read(place, seek)
+
+    def lag(self, place: Place) -> int:
+        """Bytes of the log that follow `place`, as far as the files are known that follow it."""
+        live, end = self.end
+        lag = 0
+        for _ in range(MOST_STEPS):
+            generation, position = place
+            if generation is live:
+                return lag + max(0, end.offset - position.offset)
+            lag += max(1, (generation.end or end).offset - position.offset)
+            if generation.next is None:
+                break
+            place = generation.next.end
+        return lag
 
     async def _drop_idle(self) -> None:
         """Close older files that nobody reads, so that what is deleted frees its disk space."""

@@ -30,6 +30,7 @@ from server.sse.event import KEEP_ALIVE, MEDIA_TYPE, Event, last_event_id
 from server.web.base import REFUSED_FOR, StreamingHandler
 from server.web.body import Body, Caller, CutOffError
 from server.web.context import LOOKS, Context
+from server.web.progress import Progress
 
 ID_PARAMETERS = (
     "last_event_id",
@@ -113,6 +114,7 @@ class EventBody(Body):
             yield Event(id=place.id).encode()
         can_push = self._chunked and self._send is not None
         self.subscription = feed.subscribe(place, self.push if can_push else None)
+        progress = Progress(lambda: self.lag or 0)
         try:
             async for batch in self.subscription:
                 if batch.frames:
@@ -120,6 +122,9 @@ class EventBody(Body):
                     yield batch.frames
                 else:
                     self._unsaid_id = batch.end.id
+                if told := progress.note():
+                    self._extra_events += 1
+                    yield told
         finally:
             self.subscription.close()
 
