@@ -212,9 +212,13 @@ class EventStreamHandler(StreamingHandler):
         """Where a client begins that does not come back. Raises HTTPError for a bad request."""
         return Oldest()
 
-    async def is_over(self, last_event_id: str) -> bool:
+    def is_over(self, last_event_id: str) -> bool:
         """Whether a client that comes back with this id has all there will ever be."""
         return False
+
+    async def has_all(self, last_event_id: str) -> bool:
+        """The same where that has to be looked for."""
+        return self.is_over(last_event_id)
 
     async def get(self) -> None:
         after = self.after = self._last_event_id()
@@ -225,7 +229,7 @@ class EventStreamHandler(StreamingHandler):
             self._set_stream_headers()
             self._refuse(str(error))
             return
-        if after is not None and await self.is_over(after):
+        if after is not None and await self.has_all(after):
             # "Clients can be told to stop reconnecting using the HTTP 204 No Content
             # response code." (WHATWG HTML, section 9.2.1)
             self.set_status(204)

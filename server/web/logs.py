@@ -46,8 +46,8 @@ class LogStreamHandler(EventStreamHandler):
         opening = self._opening()
         return ending(opening, until) if until else opening
 
-    async def is_over(self, last_event_id: str) -> bool:
-        """See `EventStreamHandler.is_over`."""
+    async def has_all(self, last_event_id: str) -> bool:
+        """See `EventStreamHandler.has_all`."""
         if self._moment("until") is None:
             return False
         async with self.opening() as feed:

@@ -20,7 +20,7 @@ class NumberStreamHandler(EventStreamHandler):
             raise HTTPError(400, f"to={last} is below from={first}")
         return NumberFeed(first, last, interval)
 
-    async def is_over(self, last_event_id: str) -> bool:
+    def is_over(self, last_event_id: str) -> bool:
         return last_event_id == self.open_feed().end.id
 
 
