@@ -14,7 +14,7 @@ TEST_NEEDS := $(VENV_NEEDS) chromium=chromium curl=curl logrotate=logrotate ip=i
   openssl=openssl nginx=nginx haproxy=haproxy caddy=caddy systemd-analyze=systemd strace=strace \
   node=nodejs npm=npm libatomic.so.1=libatomic1
 # what the benchmarks use
-BENCH_NEEDS := $(VENV_NEEDS) gcc=build-essential openssl=openssl
+BENCH_NEEDS := $(VENV_NEEDS) gcc=build-essential openssl=openssl rg=ripgrep
 
 # Tests and benchmarks start a server hundreds of times: it is not to be compiled each time.
 unexport PYTHONDONTWRITEBYTECODE

@@ -10,6 +10,7 @@ from statistics import linear_regression
 from benchmarks.loads import Figures
 from benchmarks.many_logs import CAT, NO_TAILS, SPOOL, TAILS
 from benchmarks.rows import BENCHMARKS
+from benchmarks.searching import A_LEVEL, A_WORD, ANY_CASE, LAST, RIPGREP, SINCE
 from benchmarks.servers import C_FLOOR, JSON, MERGED, PEERS, RIACHO, SSE_STARLETTE, TLS_FLOOR
 
 Results = dict[str, dict[str, Figures]]
@@ -143,6 +144,7 @@ _STARLETTE_ALONE = _own("history", "log_mb_s", f"{SSE_STARLETTE.name}: a burst")
 _TLS_ALONE = _tls(TLS_FLOOR.name)
 _JSON_US = _own("merged", "cpu_us", JSON.name)
 _CAT_RATE = _own("spool", "log_mb_s", CAT)
+_RIPGREP_RATE = _own("search", "log_mb_s", RIPGREP)
 _THOUSAND = f"{RIACHO.name}, 1,000 clients"
 _UNREAD = f"{RIACHO.name}, 1,000 logs and nobody"
 _MERGED = f"{RIACHO.name}, 200 logs, 10 clients of merged streams"
@@ -201,6 +203,24 @@ GOALS = (
         lambda results: 20 * _STARLETTE_ALONE(results),
         at_least=True,
     ),
+    Goal("search", "MB/s for a word", _own("search", "log_mb_s", A_WORD), _fixed(500), True),
+    Goal(
+        "search",
+        "MB/s for a word, at least a third of ripgrep's",
+        _own("search", "log_mb_s", A_WORD),
+        lambda results: _RIPGREP_RATE(results) / 3,
+        at_least=True,
+    ),
+    Goal(
+        "search",
+        "MB/s for one of three words, any case",
+        _own("search", "log_mb_s", ANY_CASE),
+        _fixed(300),
+        at_least=True,
+    ),
+    Goal("search", "MB/s for a level", _own("search", "log_mb_s", A_LEVEL), _fixed(100), True),
+    Goal("search", "since a time, s", _own("search", "seconds", SINCE), _fixed(0.05)),
+    Goal("search", "the last 50 with a word, s", _own("search", "seconds", LAST), _fixed(0.05)),
     Goal("history", "p99 of the other clients, ms", _own("history", "p99_ms"), _fixed(20)),
     Goal(
         "tls",

@@ -26,6 +26,7 @@ from benchmarks.loads import (
 )
 from benchmarks.many_logs import merged, quiet_logs, spool, tails
 from benchmarks.scale import Results, Scale, attempt
+from benchmarks.searching import search
 from benchmarks.servers import (
     C_FLOOR,
     RIACHO,
@@ -322,6 +323,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Results]] = {
         tails,
         spool,
         history,
+        search,
         stalled,
         tls,
         start,
