@@ -1,5 +1,6 @@
-"""Where the last lines that a filter wants begin: a log is read from its end."""
+"""Where the last lines before a place begin that are wanted: a log is read backwards from there."""
 
+import sys
 from typing import NamedTuple
 
 from server.filters.filter import Selection
@@ -7,7 +8,7 @@ from server.logs.files import File
 from server.logs.generation import Place
 from server.logs.lines import lines_before
 from server.logs.log import Log
-from server.logs.position import CONTEXT, Read
+from server.logs.position import CONTEXT, START, Read
 
 MOST = 1024 * 1024 * 1024
 """Bytes that are looked at for one client, at the most."""
@@ -29,33 +30,70 @@ class Looked(NamedTuple):
     offset: int
     """Where the first line begins that was looked at, or the first one wanted if all were found."""
     found: int
+    size: int = 0
+    """Bytes of the lines that were found."""
+    is_all: bool = False
+    """Whether these are as many as are wanted, or as there is room for."""
 
 
-def look_back(file: File, end_offset: int, count: int, selection: Selection) -> Looked:
+def look_back(
+    file: File, end_offset: int, count: int, selection: Selection | None, room: int = sys.maxsize
+) -> Looked:
     """Look for the last `count` lines wanted before the offset `end_offset`, in a step of the file.
 
-    It belongs in a thread. Raises CannotReadError.
+    Without `selection`, all lines are wanted. No more of them are found than `room` bytes have room
+    for, but for a single one. It belongs in a thread. Raises CannotReadError.
     """
-    at, found, size, least = end_offset, 0, BLOCK, max(0, end_offset - STEP)
+    at, found, found_bytes, size = end_offset, 0, 0, BLOCK
+    least = max(0, end_offset - STEP)
     while at > least:
         start = max(0, at - size)
         text = file.read(start, at - start)
         first = text.find(b"\n") + 1 if start else 0
         if start and first in (0, len(text)):  # all of it is within one line
             if size >= STEP:
-                return Looked(start, found)
+                return Looked(start, found, found_bytes)
             size *= 2
             continue
-        context = file.read(max(0, start + first - CONTEXT), min(start + first, CONTEXT))
-        for begin, end in reversed(list(selection.spans(text[first:], context))):
+        spans = [(0, len(text) - first)]
+        if selection:
+            context = file.read(max(0, start + first - CONTEXT), min(start + first, CONTEXT))
+            spans = list(selection.spans(text[first:], context))
+        for begin, end in reversed(spans):
             lines = text[first + begin : first + end]
-            inside = lines.count(b"\n") + (not lines.endswith(b"\n"))
-            if found + inside >= count:
-                offset = lines_before(reader_of(lines), len(lines), count - found)
-                return Looked(start + first + begin + offset, count)
+            inside = _lines_in(lines)
+            if found + inside >= count or found_bytes + len(lines) > room:
+                wanted = min(count - found, inside)
+                offset = lines_before(reader_of(lines), len(lines), wanted)
+                offset = _fitting(lines, offset, room - found_bytes, is_first=not found)
+                found += _lines_in(lines[offset:])
+                found_bytes += len(lines) - offset
+                return Looked(start + first + begin + offset, found, found_bytes, is_all=True)
             found += inside
+            found_bytes += len(lines)
         at, size = start + first, BLOCK
-    return Looked(at, found)
+    return Looked(at, found, found_bytes)
+
+
+def _lines_in(lines: bytes) -> int:
+    return lines.count(b"\n") + (bool(lines) and not lines.endswith(b"\n"))
+
+
+def _fitting(lines: bytes, offset: int, room: int, *, is_first: bool) -> int:
+    """Where the first line from `offset` on begins so that the rest has no more than `room` bytes.
+
+    If `is_first`, the last line is kept however long it is.
+    """
+    if len(lines) - offset <= room:
+        return offset
+    offset = len(lines)
+    if room > 0:
+        offset = lines.find(b"\n", len(lines) - room - 1) + 1 or len(lines)
+    return (
+        lines_before(reader_of(lines), len(lines), 1)
+        if is_first and offset == len(lines)
+        else offset
+    )
 
 
 def reader_of(text: bytes) -> Read:
@@ -63,10 +101,25 @@ def reader_of(text: bytes) -> Read:
     return lambda offset, length: text[offset : offset + length]
 
 
-class Backwards:
-    """Looks for the last lines of a log that `selection` wants, through all of its files."""
+class View(NamedTuple):
+    """What was seen of a log from a place backwards."""
 
-    def __init__(self, log: Log, selection: Selection, most: int = MOST) -> None:
+    place: Place
+    """Before the lines that are wanted, or the oldest one that was looked at."""
+    found: int
+    looked: int
+    """Bytes that were looked at."""
+    is_gone: bool
+    """Whether what stands before `place` is in no file any more."""
+
+
+class Backwards:
+    """Looks for the last lines of a log that `selection` wants, through all of its files.
+
+    Without it, all lines are wanted. `most` is how many bytes are looked at.
+    """
+
+    def __init__(self, log: Log, selection: Selection | None, most: int = MOST) -> None:
         self._log = log
         self._selection = selection
         self._most = most
@@ -77,22 +130,32 @@ class Backwards:
 
     async def back_now(self, count: int) -> Place:
         """As `back`. Raises CannotReadError if the log cannot be read now."""
-        log, place, missing, left = self._log, self._log.end, count, self._most
+        return (await self.look(self._log.end, count)).place
+
+    async def look(self, place: Place, count: int, room: int = sys.maxsize) -> View:
+        """Look for the last `count` lines wanted before `place`: see `look_back`.
+
+        Raises CannotReadError if the log cannot be read now.
+        """
+        log, found, left, is_all, is_gone = self._log, 0, self._most, not count, False
         for _ in range(MOST_FILES):
-            file = await log.history.file_of(place.generation) if missing else None
-            while file and missing and left > 0 and place.position.offset:
+            is_on = not is_all and place.position.offset > 0
+            file = await log.history.file_at(place) if is_on else None
+            is_gone = is_on and file is None
+            while file and not is_all and left > 0 and place.position.offset:
                 end = place.position.offset
-                looked = await log.threads.counters.run(
-                    look_back, file, end, missing, self._selection
-                )
-                missing, left = missing - looked.found, left - (end - looked.offset)
+                wanted = end, count - found, self._selection, room
+                looked = await log.threads.counters.run(look_back, file, *wanted)
+                found, room = found + looked.found, room - looked.size
+                left, is_all = left - (end - looked.offset), looked.is_all or room <= 0
                 position = await log.threads.readers.run(file.position, looked.offset)
-                if position is None:
-                    return place  # the file was cut off meanwhile
+                if position is None:  # the file was cut off meanwhile
+                    return View(place, found, self._most - left, is_gone=True)
                 place = place.generation.at(position)
-            place = await log.places.with_id(place)
-            before = await log.places.preceding(place) if file and missing and left > 0 else None
+            start = place.generation.at(START) if is_gone else place
+            start = await log.places.with_id(start)
+            before = await log.places.preceding(start) if not is_all and left > 0 else None
             if before is None:
                 break
-            place = before
-        return place
+            place, is_gone = before, False
+        return View(await log.places.with_id(place), found, self._most - left, is_gone)

@@ -73,7 +73,7 @@ class LineEncoder:
         line = line.removesuffix(b"\n")
         if length <= self._max_line:
             return self._frame(id, line.removesuffix(b"\r"))
-        line = _clip(line, self._max_line)
+        line = clip(line, self._max_line)
         clipped = self._say("clipped", line=id, length=length, sent=len(line))
         return clipped + self._frame(id, line)
 
@@ -159,7 +159,7 @@ def _text_frame(id: str, line: bytes) -> bytes:
     return b"id: %b\ndata: %b\n\n" % (id.encode(), text.replace(b"\r", b"\ndata: "))
 
 
-def _clip(line: bytes, length: int) -> bytes:
+def clip(line: bytes, length: int) -> bytes:
     """The first `length` bytes of `line`, less a UTF-8 character that they cut in two."""
     line = line[:length]
     for missing in range(1, min(4, len(line) + 1)):

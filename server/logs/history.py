@@ -73,9 +73,10 @@ class History:
         them. Where the generation is no longer on disk, that is a gap, and the place after it the
         start of the next generation. At the live end this waits for ever.
         """
-        return await self._threads.patiently(self._read, place, seek)
+        return await self._threads.patiently(self.read_now, place, seek)
 
-    async def _read(self, place: Place, seek: Seek | None) -> LogBatch:
+    async def read_now(self, place: Place, seek: Seek | None) -> LogBatch:
+        """As `read`. Raises CannotReadError if the log cannot be read now."""
         generation, position = place
         while True:
             end = generation.end or self._follower.end.position
@@ -159,6 +160,20 @@ class History:
             found = await self._threads.readers.run(file.position, offset)
             return step._replace(start=place, end=Place(generation, found)) if found else None
         return None
+
+    async def file_at(self, place: Place) -> File | None:
+        """The file that holds what stands before a place, None if there is none.
+
+        That is the one of a later generation where the log was cut back.
+        """
+        generation, position = place
+        file = await self.file_of(generation)
+        while file is None and (step := generation.next):
+            following, start = step.end
+            if following.cut_from is not generation or position.offset > start.offset:
+                return None
+            generation, file = following, await self.file_of(following)
+        return file
 
     async def file_of(self, generation: Generation) -> File | None:
         """The file that holds a generation, None if there is none."""

@@ -154,6 +154,10 @@ class Log:
             place = generation.next.end
         return lag
 
+    async def read_now(self, place: Place, seek: Seek | None = None) -> LogBatch:
+        """The same. Raises CannotReadError if the log cannot be read now."""
+        return await self.history.read_now(place, seek)
+
     async def _drop_idle(self) -> None:
         """Close older files that nobody reads, so that what is deleted frees its disk space."""
         while True:

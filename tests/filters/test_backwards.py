@@ -42,7 +42,46 @@ def test_the_last_lines_wanted_are_found_from_the_end(
     path = tmp_path / "app.log"
     path.write_bytes(TEXT)
     file = File.open(path)
-    assert look_back(file, len(TEXT), count, Selection(wish, MAX_LINE)) == found
+    looked = look_back(file, len(TEXT), count, Selection(wish, MAX_LINE))
+    assert (looked.offset, looked.found) == found[:2]
+    assert looked.is_all is (looked.found == count)
+
+
+@pytest.mark.parametrize(
+    ("end", "count", "room", "found"),
+    [
+        (29, 1, 1000, Looked(24, 1, 5, is_all=True)),
+        (29, 2, 1000, Looked(14, 2, 15, is_all=True)),
+        (29, 5, 1000, Looked(0, 5, 29, is_all=True)),
+        (29, 6, 1000, Looked(0, 5, 29)),
+        (29, 5, 29, Looked(0, 5, 29, is_all=True)),
+        # as many lines as there is room for
+        (29, 5, 28, Looked(4, 4, 25, is_all=True)),
+        (29, 5, 15, Looked(14, 2, 15, is_all=True)),
+        (29, 5, 14, Looked(24, 1, 5, is_all=True)),
+        # one line, however long it is
+        (29, 5, 1, Looked(24, 1, 5, is_all=True)),
+        (24, 5, 1, Looked(14, 1, 10, is_all=True)),
+        # before a place within a line, what has begun counts
+        (26, 1, 1000, Looked(24, 1, 2, is_all=True)),
+        (26, 2, 1000, Looked(14, 2, 12, is_all=True)),
+        (0, 1, 1000, Looked(0, 0)),
+    ],
+)
+@pytest.mark.parametrize("block", [1024, 16, 8])
+def test_the_last_lines_of_all_are_found_within_the_room_there_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end: int,
+    count: int,
+    room: int,
+    found: Looked,
+    block: int,
+) -> None:
+    monkeypatch.setattr(backwards, "BLOCK", block)
+    path = tmp_path / "app.log"
+    path.write_bytes(TEXT)
+    assert look_back(File.open(path), end, count, None, room) == found
 
 
 def test_it_stops_after_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +97,7 @@ def test_it_stops_after_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         looked = look_back(file, before, 1, selection)
         steps += 1
         assert before - looked.offset <= 32
-    assert looked == Looked(0, 1)
+    assert looked[:2] == (0, 1)
     assert steps > 10
 
 
@@ -74,4 +113,4 @@ def test_a_line_longer_than_a_step_is_gone_over(
     looked = Looked(path.stat().st_size, 0)
     while looked.offset and not looked.found:
         looked = look_back(file, looked.offset, 1, selection)
-    assert looked == Looked(0 if at == "end" else len(long), 1)
+    assert looked[:2] == (0 if at == "end" else len(long), 1)
