@@ -29,6 +29,7 @@ from server.web.access import Access
 from server.web.body import DEAD_AFTER
 from server.web.context import Context
 from server.web.health import Health, HealthHandler
+from server.web.lines import LinesHandler
 from server.web.listener import BoundedServer, listen
 from server.web.logs import LogsHandler, LogStreamHandler
 from server.web.monitoring import LoopDelay, MetricsHandler
@@ -77,6 +78,7 @@ def routes(served: Logs) -> list[Route]:
         ("/stream-numbers", NumberStreamHandler, {}),
         ("/slow-numbers", SlowNumbersHandler, {}),
         ("/logs", LogsHandler, logs),
+        ("/logs/(.+)/lines", LinesHandler, logs),
         ("/logs/(.+)", RawLogHandler, logs),
         (r"/(|[\w-]+\.(?:html|css|js|svg))", PageHandler, pages),
     ]

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from server.catalog.discovery import Found
 from server.errors import StartError
@@ -15,6 +15,8 @@ from server.feeds.contract import (
     BrokenOffError,
     CannotReadError,
     Feed,
+    Page,
+    PageWish,
     Progress,
     RawFile,
     Status,
@@ -29,6 +31,8 @@ RETRY = 1.0
 """Seconds until a log that could not be opened, or not be followed any more, is tried again."""
 
 _log = logging.getLogger(__name__)
+
+_Answer = TypeVar("_Answer")
 
 
 class Writer(Protocol):
@@ -190,9 +194,17 @@ class CatalogLog:
 
     async def raw(self) -> RawFile | None:
         """See `LogSource.raw`."""
+        return await self._now(ServedLog.raw)
+
+    async def page(self, wish: PageWish) -> Page | None:
+        """See `LogSource.page`."""
+        return await self._now(lambda served: served.page(wish))
+
+    async def _now(self, ask: Callable[[ServedLog], Awaitable[_Answer | None]]) -> _Answer | None:
+        """What the log answers, None if there is none. Raises CannotReadError."""
         try:
             async with self.in_use(is_patient=False) as served:
-                return await served.raw()
+                return await ask(served)
         except StartError:
             why = self.problem.removeprefix("cannot be read: ")
             if why == MISSING:

@@ -203,6 +203,47 @@ FORMS = ("text", "json")
 """The forms that a stream of lines may have: as they are, or as objects with the log's name."""
 
 
+SIDES = ("before", "after", "around")
+"""Where the lines of a page stand, seen from an event."""
+
+MOST_ON_PAGE = 5000
+"""Lines of a page."""
+
+
+class PageWish(NamedTuple):
+    """Which lines of a log a page is to have.
+
+    side: one of SIDES. Around an event are those up to it, half of the page, and those after it.
+    id: of the event, in a stream of this log or of several; None for the live end.
+    limit: how many lines, at the most MOST_ON_PAGE.
+    filter: which lines are wanted; None for all.
+    """
+
+    side: str
+    id: str | None
+    limit: int
+    filter: Filter | None = None
+
+
+class Page(NamedTuple):
+    """Lines of a log that follow each other, but for those that are not wanted.
+
+    There may be fewer than are asked for, or none, though there are more: a page is bounded, and so
+    is what is searched for it.
+    """
+
+    entries: Sequence[bytes]
+    """Each a JSON object: a line, or a gap between lines."""
+    first: str
+    """The id of the place before the first line."""
+    last: str
+    """The id of the place after the last line."""
+    more_before: bool
+    """Whether there is anything before `first` in which wanted lines may stand."""
+    more_after: bool
+    """Whether there is anything after `last`."""
+
+
 class LogSource(Protocol):
     """A log that is served."""
 
@@ -231,6 +272,13 @@ class LogSource(Protocol):
 
     async def raw(self) -> RawFile | None:
         """The file at the log's path, None if there is none. Raises CannotReadError."""
+
+    async def page(self, wish: PageWish) -> Page | None:
+        """A page of its lines; it waits for none to come. None if there is nothing of the log.
+
+        Raises LostError if the log does not hold the event, CannotReadError if it cannot be read
+        now, and PatternError if the filter cannot be taken.
+        """
 
 
 class Logs(Protocol):

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from server.feeds.contract import Progress, Status
+from server.feeds.contract import Page, PageWish, Progress, Status
 from server.feeds.log import LogFeed
 from server.feeds.memory import Memory
 from server.feeds.objects import JsonEncoder
+from server.feeds.paging import page_of
 from server.filters.filter import Filter, Selection
 from server.logs.encoding import Encoder, TextEncoder
 from server.logs.follower import Publish
@@ -185,6 +186,12 @@ class ServedLog:
     async def raw(self) -> RawLog | None:
         """See `LogSource.raw`."""
         return await self.log.raw()
+
+    async def page(self, wish: PageWish) -> Page | None:
+        """See `LogSource.page`."""
+        page = await page_of(self.log, self.max_line, wish)
+        is_there = self.log.file is not None or page.entries or page.more_before
+        return page if is_there else None
 
 
 def _free(log: Log) -> int | None:

@@ -235,6 +235,19 @@ class StreamingHandler(BaseHandler):
         self.context.ended["refused"] += refused is not None
         return refused
 
+    def release(self) -> None:
+        """Count one stream less: one that was reserved, and that no `Body` has taken over."""
+        if self.context.quota is not None:
+            self.context.quota.release(self.client)
+
+    def refuse(self, why: str) -> None:
+        """Answer that there may be no more streams."""
+        self.set_status(503)
+        self.clear_header("Content-Length")
+        self.set_header("Retry-After", REFUSED_FOR)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{why}\n")
+
     def send(self, pieces: AsyncIterator[bytes], length: int | None = None) -> None:
         """Send `pieces`, of `length` bytes if that is known, after what is written by now.
 
@@ -247,11 +260,7 @@ class StreamingHandler(BaseHandler):
             return
         refused = self.reserve()
         if refused:
-            self.set_status(503)
-            self.clear_header("Content-Length")
-            self.set_header("Retry-After", REFUSED_FOR)
-            self.set_header("Content-Type", "text/plain; charset=utf-8")
-            self.finish(f"{refused}\n")
+            self.refuse(refused)
             return
         if length is not None:
             self.set_header("Connection", "close")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from tornado.web import HTTPError
 
-from server.feeds.contract import CannotReadError, Logs, RawFile
+from server.feeds.contract import CannotReadError, Logs, LogSource, RawFile
 from server.reporting import printable
 from server.web.base import StreamingHandler
 from server.web.body import CutOffError
@@ -18,8 +18,8 @@ UNREADABLE_FOR = 10
 _ETAG = re.compile(r'"([0-9a-f-]+)/([0-9a-f]{1,16})"')
 
 
-class RawLogHandler(StreamingHandler):
-    """One file, from the first header to the last byte, whatever takes the log's path meanwhile."""
+class NamedLogHandler(StreamingHandler):
+    """Answers for the log that is named in the address."""
 
     def initialize(self, logs: Logs) -> None:
         self._logs = logs
@@ -31,6 +31,27 @@ class RawLogHandler(StreamingHandler):
             if name is None
             else super().decode_argument(value, name)
         )
+
+    def find(self, name: str) -> LogSource:
+        """The log that is called so. Raises HTTPError 404."""
+        return find(self._logs, name)
+
+    def set_challenge(self, status_code: int) -> None:
+        super().set_challenge(status_code)
+        if status_code == 503:
+            self.set_header("Retry-After", UNREADABLE_FOR)
+
+
+def absent(log: LogSource) -> HTTPError:
+    """The answer where there is nothing of a log: 503 if it is there but cannot be read now."""
+    status = log.status()
+    problem = (status and status.progress.problem) or "is not there"
+    exists = status is not None and status.exists
+    return HTTPError(503 if exists else 404, "%s %s", printable(log.name), problem)
+
+
+class RawLogHandler(NamedLogHandler):
+    """One file, from the first header to the last byte, whatever takes the log's path meanwhile."""
 
     async def get(self, name: str) -> None:
         raw = await self._find(name)
@@ -50,22 +71,14 @@ class RawLogHandler(StreamingHandler):
 
     async def _find(self, name: str) -> RawFile:
         """The log's file. Raises HTTPError: 404 if there is none, 503 if it cannot be read now."""
-        log = find(self._logs, name)
+        log = self.find(name)
         try:
             raw = await log.raw()
         except CannotReadError as error:
             raise HTTPError(503, "%s", printable(str(error))) from None
         if raw is None:
-            status = log.status()
-            problem = (status and status.progress.problem) or "is not there"
-            exists = status is not None and status.exists
-            raise HTTPError(503 if exists else 404, "%s %s", printable(name), problem)
+            raise absent(log)
         return raw
-
-    def set_challenge(self, status_code: int) -> None:
-        super().set_challenge(status_code)
-        if status_code == 503:
-            self.set_header("Retry-After", UNREADABLE_FOR)
 
     def compute_etag(self) -> str | None:
         """Ours has been set: it tells the file and how much of it there was."""
