@@ -62,7 +62,7 @@ def test_the_client_gets_what_it_wants_and_is_told_what_it_cannot_have(tmp_path:
     with running(tmp_path, "app.log") as server:
         url = f"{server.url}/stream-logs?level=info"
         events = follow(url, grep="t", level="error", from_start=True, format="json")
-        assert next(events).data == '{"log": "app.log", "line": "ERROR two"}'
+        assert next(events).data == '{"log": "app.log", "line": "ERROR two", "level": "error"}'
         assert next(follow(url, grep=["T", "W"], ignore_case=True)).data == "ERROR two"
         assert next(follow(url, grep="ERROR", invert=True)).data == "INFO one"
         assert next(follow(url, log="app.log", backlog=1)).data == "ERROR four"

@@ -58,6 +58,7 @@ class EventBody(Body):
         "_send",
         "_silent_looks",
         "_start",
+        "_tells_progress",
         "_unsaid_id",
         "_unsent",
         "subscription",
@@ -71,8 +72,11 @@ class EventBody(Body):
         caller: Caller,
         opening: AbstractAsyncContextManager[Feed],
         start: Start,
+        *,
+        tells_progress: bool = False,
     ) -> None:
         super().__init__(context, connection, chunked, caller)
+        self._tells_progress = tells_progress
         self._opening = opening
         self._feed: Feed | None = None
         self._start = start
@@ -114,7 +118,7 @@ class EventBody(Body):
             yield Event(id=place.id).encode()
         can_push = self._chunked and self._send is not None
         self.subscription = feed.subscribe(place, self.push if can_push else None)
-        progress = Progress(lambda: self.lag or 0)
+        progress: Progress | None = None
         try:
             async for batch in self.subscription:
                 if batch.frames:
@@ -122,7 +126,8 @@ class EventBody(Body):
                     yield batch.frames
                 else:
                     self._unsaid_id = batch.end.id
-                if told := progress.note():
+                progress = progress or (Progress(self._lag) if self._tells_progress else None)
+                if progress and (told := progress.note()):
                     self._extra_events += 1
                     yield told
         finally:
@@ -172,6 +177,9 @@ class EventBody(Body):
     def events(self) -> int:
         return self._extra_events + (self.subscription.events if self.subscription else 0)
 
+    def _lag(self) -> int:
+        return self.lag or 0
+
     @property
     def lag(self) -> int | None:
         """How much the client has yet to get, in the feed's unit; None before it begins."""
@@ -216,6 +224,14 @@ class EventStreamHandler(StreamingHandler):
         """Whether a client that comes back with this id has all there will ever be."""
         return False
 
+    @property
+    def tells_progress(self) -> bool:
+        """Whether a client is told how far it has come while it catches up.
+
+        That takes time without an event where most of the events are not wanted.
+        """
+        return False
+
     async def has_all(self, last_event_id: str) -> bool:
         """The same where that has to be looked for."""
         return self.is_over(last_event_id)
@@ -248,7 +264,16 @@ class EventStreamHandler(StreamingHandler):
         connection, caller = self.let_go(after)
         chunked = self.request.version == "HTTP/1.1"
         begin = start if after is None else AfterId(after)
-        EventBody(self.context, connection, chunked, caller, opening, begin).begin()
+        body = EventBody(
+            self.context,
+            connection,
+            chunked,
+            caller,
+            opening,
+            begin,
+            tells_progress=self.tells_progress,
+        )
+        body.begin()
 
     def head(self, *args: str) -> Awaitable[None] | None:
         self.after = self._last_event_id()

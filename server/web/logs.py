@@ -46,6 +46,11 @@ class LogStreamHandler(EventStreamHandler):
         opening = self._opening()
         return ending(opening, until) if until else opening
 
+    @property
+    def tells_progress(self) -> bool:
+        """See `EventStreamHandler.tells_progress`."""
+        return filter_of(self) is not None
+
     async def has_all(self, last_event_id: str) -> bool:
         """See `EventStreamHandler.has_all`."""
         if self._moment("until") is None:

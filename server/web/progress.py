@@ -15,6 +15,8 @@ MOMENT = 1024 * 1024
 class Progress:
     """Says when to tell one client how far it has come. `lag` gives what it has yet to get."""
 
+    __slots__ = ("_clock", "_done", "_lag", "_left", "_told")
+
     def __init__(self, lag: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
         self._lag = lag
         self._clock = clock

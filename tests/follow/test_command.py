@@ -118,7 +118,7 @@ def test_any_address_of_a_server_will_do(url: str, address: str, token: str | No
         (["--log", "*", "-e", "three|red"], ["app.log: 10:02 INFO three", "web.log: ERROR red"]),
         (
             ["--log", "app.log", "-e", "three", "--json"],
-            ['{"log": "app.log", "line": "10:02 INFO three"}'],
+            ['{"log": "app.log", "line": "10:02 INFO three", "level": "info"}'],
         ),
     ],
 )
