@@ -5,6 +5,8 @@ its lines are read forwards, as they are for streams, so that both tell the same
 """
 
 import asyncio
+import math
+import time
 from itertools import chain
 from typing import NamedTuple
 
@@ -26,6 +28,9 @@ ROOM = 4 * 1024 * 1024
 MOST = 256 * 1024 * 1024
 """Bytes of the log that are looked at for one page in each direction, at the most."""
 
+SECONDS = 5.0
+"""Seconds for which wanted lines are looked for in each direction."""
+
 PATIENCE = 3.0
 """Seconds for which a log is waited for that is being rotated: then the page ends there."""
 
@@ -42,7 +47,7 @@ async def page_of(log: Log, max_line: int, wish: PageWish) -> Page:
     except GoneError as error:
         raise LostError(error.place, error.why) from None
     except TimeoutError:
-        raise CannotReadError(log.path, f"that takes more than {MOST_SECONDS:g} s") from None
+        raise CannotReadError(log.path, "that takes too long at the moment") from None
 
 
 class _Part(NamedTuple):
@@ -73,7 +78,7 @@ class _Paging:
         last = part.last
         if wish.side != "before":
             gathering = self._gathering(wish.limit - part.lines, self._room)
-            last = await self._read(part.last, gathering, MOST)
+            last = await self._read(part.last, gathering, MOST, time.monotonic() + SECONDS)
             rest = tuple(gathering.entries)
         last = await self._log.places.with_id(last)
         entries = [entry.data for entry in chain(begin, part.entries, rest)]
@@ -111,7 +116,9 @@ class _Paging:
 
     async def _before(self, end: Place, count: int) -> _Part:
         """The last `count` lines wanted before a place."""
-        view = await Backwards(self._log, self._selection, MOST).look(end, count, self._room)
+        view = await Backwards(self._log, self._selection, MOST, SECONDS).look(
+            end, count, self._room
+        )
         begin, told = view.place, tuple[Entry, ...]()
         more = not view.is_gone
         if view.is_gone:
@@ -124,7 +131,7 @@ class _Paging:
             else:
                 _, told = await self._oldest()
         gathering = self._gathering(count, self._room, keeps_last=True)
-        last = await self._read(begin, gathering, view.looked, end)
+        last = await self._read(begin, gathering, view.looked, math.inf, end)
         if gathering.dropped is not None:
             told, more = (), True
         self._room = max(1, self._room - gathering.bytes)
@@ -137,21 +144,28 @@ class _Paging:
         return Gathering(count, room, self._max_line, self._selection, keeps_last=keeps_last)
 
     async def _read(
-        self, place: Place, gathering: Gathering, left: int, end: Place | None = None
+        self,
+        place: Place,
+        gathering: Gathering,
+        left: int,
+        deadline: float,
+        end: Place | None = None,
     ) -> Place:
         """Gather what follows a place, up to `end` or to the live end, and tell how far that was.
 
         About `left` bytes are looked at. With `end`, a line that has begun before `place` does not
-        count.
+        count. Raises TimeoutError if what stands before `end` cannot be read now.
         """
         log, changes, is_first = self._log, 0, end is not None
         while not (gathering.is_full or self._is_live(place) or (end and _reaches(place, end))):
-            if left <= 0 or changes > MOST_FILES:
+            if left <= 0 or changes > MOST_FILES or time.monotonic() > deadline:
                 break
             try:
                 async with asyncio.timeout(PATIENCE):
                     read = await log.read_now(place, self._seek)
             except TimeoutError:
+                if end:
+                    raise  # who goes on before the page would miss what is not on it
                 break
             if isinstance(read, Change):
                 if read.is_gap:

@@ -1,6 +1,8 @@
 """Where the last lines before a place begin that are wanted: a log is read backwards from there."""
 
+import math
 import sys
+import time
 from typing import NamedTuple
 
 from server.filters.filter import Selection
@@ -116,13 +118,21 @@ class View(NamedTuple):
 class Backwards:
     """Looks for the last lines of a log that `selection` wants, through all of its files.
 
-    Without it, all lines are wanted. `most` is how many bytes are looked at.
+    Without it, all lines are wanted. `most` is how many bytes are looked at, and `seconds` for how
+    long.
     """
 
-    def __init__(self, log: Log, selection: Selection | None, most: int = MOST) -> None:
+    def __init__(
+        self,
+        log: Log,
+        selection: Selection | None,
+        most: int = MOST,
+        seconds: float = math.inf,
+    ) -> None:
         self._log = log
         self._selection = selection
         self._most = most
+        self._seconds = seconds
 
     async def back(self, count: int) -> Place:
         """The place before the last `count` lines wanted, or the oldest one that was looked at."""
@@ -138,6 +148,7 @@ class Backwards:
         Raises CannotReadError if the log cannot be read now.
         """
         log, found, left, is_all, is_gone = self._log, 0, self._most, not count, False
+        deadline, looked_at = time.monotonic() + self._seconds, 0
         for _ in range(MOST_FILES):
             is_on = not is_all and place.position.offset > 0
             file = await log.history.file_at(place) if is_on else None
@@ -147,10 +158,12 @@ class Backwards:
                 wanted = end, count - found, self._selection, room
                 looked = await log.threads.counters.run(look_back, file, *wanted)
                 found, room = found + looked.found, room - looked.size
-                left, is_all = left - (end - looked.offset), looked.is_all or room <= 0
+                left = left - (end - looked.offset) if time.monotonic() < deadline else 0
+                looked_at += end - looked.offset
+                is_all = looked.is_all or room <= 0
                 position = await log.threads.readers.run(file.position, looked.offset)
                 if position is None:  # the file was cut off meanwhile
-                    return View(place, found, self._most - left, is_gone=True)
+                    return View(place, found, looked_at, is_gone=True)
                 place = place.generation.at(position)
             start = place.generation.at(START) if is_gone else place
             start = await log.places.with_id(start)
@@ -158,4 +171,4 @@ class Backwards:
             if before is None:
                 break
             place, is_gone = before, False
-        return View(await log.places.with_id(place), found, self._most - left, is_gone)
+        return View(await log.places.with_id(place), found, looked_at, is_gone)

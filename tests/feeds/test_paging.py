@@ -28,6 +28,7 @@ from tests.running import PATIENCE
 START = "0-0-0"
 LINES = [f"line {number}" for number in range(30)]
 ODD = Filter(("[13579]$",))
+ODD_LINE = Filter(("[13579] line$",))
 
 
 def lines_of(page: Page) -> list[str]:
@@ -275,6 +276,32 @@ def test_what_is_looked_at_for_a_page_is_bounded(
                     asked += 1
                 assert found == ["needle one", "needle two"]
                 assert asked > 4
+
+    asyncio.run(main())
+
+
+def test_a_search_ends_after_some_seconds_with_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is whole as far as it goes, and the next one goes on."""
+    monkeypatch.setattr(paging, "SECONDS", 0)
+    monkeypatch.setattr(backwards, "STEP", 500)
+    monkeypatch.setattr(backwards, "BLOCK", 100)
+    monkeypatch.setattr(history, "PIECE", 300)
+    log = tmp_path / "app.log"
+    lines = [f"{number} line" for number in range(200)]
+    write(log, lines)
+
+    async def main() -> None:
+        async with feeding(log) as feed:
+            found, asked, page = list[str](), 0, None
+            while page is None or page.more_before:
+                at = page.first if page else None
+                page = await page_of(feed.log, MAX_LINE, PageWish("before", at, 100, ODD_LINE))
+                found, asked = lines_of(page) + found, asked + 1
+                assert page.last == at or asked == 1
+            assert found == [line for line in lines if re.search("[13579] line", line)]
+            assert asked > 2
 
     asyncio.run(main())
 

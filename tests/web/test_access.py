@@ -33,6 +33,7 @@ ROUTES = {
     "/slow-numbers": "data",
     "/logs": "data",
     "/logs/app.log": "data",
+    "/logs/app.log/lines": "data",
     "/metrics": "data",
     "/healthz": "public",
     "/nothing/here": "nothing",
