@@ -27,6 +27,9 @@ RIPGREP, GREP = "ripgrep, one thread: a word", "GNU grep: a word"
 
 _AT_A_TIME = 10_000
 
+_LINE = f"data: {BEGIN:%Y-%m-}".encode()
+"""How the data of an event begins that is a line of the log."""
+
 
 def _write(log: Path, size: int) -> None:
     """About so many bytes of lines; only the last one has the word, and is critical."""
@@ -43,13 +46,17 @@ def _line(number: int, level: str = "INFO", word: str = "request") -> str:
     return f"{time} {level} {word} {number:012} was answered after 12 ms from the cache of app\n"
 
 
-def _first_event(server: Server, size: int, query: str) -> Figures:
-    """From the request to the first line that comes, and what that took of a core."""
+def _first_line(server: Server, size: int, query: str) -> Figures:
+    """From the request to the first line of the log that comes, and what that took of a core.
+
+    Events that say how far the search has come are none.
+    """
     url = f"{server.url.partition('?')[0]}?{quote(query, safe='=&')}"
     cpu, begin = server.cpu(), time.monotonic()
     with urlopen(url) as response:
-        while not response.readline().startswith(b"data:"):
-            pass
+        while not (text := response.readline()).startswith(_LINE):
+            if not text:
+                return Figures("the stream ended before the line came")
         seconds = time.monotonic() - begin
     return _figures(size, seconds, server.cpu() - cpu)
 
@@ -83,7 +90,7 @@ def search(scale: Scale) -> Results:
             (SINCE, f"since={last}"),
             (LAST, "grep=request&backlog=50"),
         ):
-            yield who, attempt(partial(_first_event, server, size, query))
+            yield who, attempt(partial(_first_line, server, size, query))
         rg = shutil.which("rg") or "rg"
         grep = shutil.which("grep") or "grep"
         yield RIPGREP, attempt(partial(_command, log, rg, "--threads=1", "--no-mmap", WORD))
