@@ -24,8 +24,9 @@ class Bounded(Feed, Protocol):
     """A feed that can be read up to a place."""
 
     async def read_up_to(self, place: Place, end: Place) -> Batch:
-        """What follows `place`, but nothing behind `end`. Raises FinishedError at `end`, and where
-        that was passed in another way.
+        """Read what follows `place`, up to `end`.
+
+        Raises FinishedError at `end`, or if the place lies behind it.
         """
 
 

@@ -174,5 +174,5 @@ class LogFeed:
 
 
 def _lasts(place: LogPlace, block: Block) -> bool:
-    """What is lines stays lines. Where a file is missing, it may be there the next time."""
+    """Lines do not change. A file that is missing may be there the next time."""
     return block.end.generation is place.generation

@@ -302,7 +302,7 @@ class MergedFeed:
         return await self._history.read(place, MergedPlace(ends, joined=end.joined))
 
     async def _read_back(self, place: MergedPlace) -> MergedBlock:
-        """What follows a place, up to where memory holds the rest."""
+        """Read what follows a place, up to where memory holds the rest."""
         end = self._recent.entry(place, self._end)
         block = await self._history.read(place, end)
         return block._replace(end=_as_end(block.end, end))
@@ -352,5 +352,5 @@ def _as_end(place: MergedPlace, end: MergedPlace) -> MergedPlace:
 
 
 def _lasts(place: MergedPlace, block: MergedBlock) -> bool:
-    """What is lines stays lines. A log of which nothing could be read may be well the next time."""
+    """Lines do not change. A log of which nothing could be read may be well the next time."""
     return block.end != place and not place.pending and block.end.is_in_files_of(place)

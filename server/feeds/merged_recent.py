@@ -21,7 +21,7 @@ class MergedRecent:
         self._blocks.resize(most)
 
     def read(self, place: MergedPlace) -> MergedBlock | None:
-        """What follows `place`, enough of it; None if it is not in memory."""
+        """Give enough of what follows `place`; None if that is not in memory."""
         if place.number is None or not self._blocks:
             return None
         first = self._blocks[0].start.number

@@ -50,7 +50,7 @@ class Chunk(NamedTuple):
     """At least one. Where only some lines are wanted, the last one may have no frames: it says how
     far the log was looked through."""
     searched: Lines | None = None
-    """What was looked through for the lines that are wanted; None if all of them are."""
+    """The lines among which those that are wanted were looked for; None if all are wanted."""
 
     @property
     def end(self) -> Place:

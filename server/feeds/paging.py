@@ -13,12 +13,13 @@ from typing import NamedTuple
 from server.feeds.composite import position_in
 from server.feeds.contract import CannotReadError, LostError, Page, PageWish
 from server.feeds.page import Entry, Gathering, gap, gap_of, up_to, without_begun
-from server.filters.backwards import MOST_FILES, Backwards
+from server.filters.backwards import Backwards
 from server.filters.filter import Selection
 from server.logs.generation import Change, Place
 from server.logs.history import GONE
 from server.logs.lines import LineBatch
 from server.logs.log import Log
+from server.logs.moments import MOST_FILES
 from server.logs.places import GoneError
 from server.logs.position import START, Position
 

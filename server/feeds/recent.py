@@ -78,7 +78,7 @@ class Recent:
     # --- reading --------------------------------------------------------------------------
 
     def read(self, place: Place) -> Block | None:
-        """What follows `place`, enough of it; None if it is not in memory."""
+        """Give enough of what follows `place`; None if that is not in memory."""
         index = self._index(_key(place))
         if index < len(self._blocks) and self._blocks[index].start == place:
             return self._blocks.gather(index)

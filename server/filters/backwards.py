@@ -10,13 +10,11 @@ from server.logs.files import File
 from server.logs.generation import Place
 from server.logs.lines import lines_before
 from server.logs.log import Log
+from server.logs.moments import MOST_FILES
 from server.logs.position import CONTEXT, START, Read
 
 MOST = 1024 * 1024 * 1024
 """Bytes that are looked at for one client, at the most."""
-
-MOST_FILES = 1000
-"""Files that are looked at for one client, at the most."""
 
 STEP = 8 * 1024 * 1024
 """Bytes that are looked at in one go. After each, the next client has its turn, and one that has
